@@ -1,0 +1,139 @@
+"""The plan of an area resize: which pixels of a screen make up each pixel of a plane, and with what weight.
+
+An area resize divides the screen into h x w equal cells and gives each pixel of the plane the mean of its cell. Cells
+cut pixels, so a pixel at an edge counts in part. Two descriptions of the same weights are kept:
+
+* **exact**: integers. With g = gcd(H, h), a source pixel is h/g units long and a cell is H/g units long, so every
+  overlap is a whole number of units, and the weighted sum of a cell is an integer below 2**31.
+* **cv2's**: the float32 factors of ``cv2.resize(..., interpolation=cv2.INTER_AREA)``. cv2 adds float32 products, so
+where
+  the exact mean lies (almost) halfway between two gray levels, the rounding of cv2's sums decides. The kernels
+  compute the integers everywhere and cv2's float32 sum only there.
+
+The float32 factors follow OpenCV 4.14 and 5.0, modules/imgproc/src/resize.cpp (``computeResizeAreaTab``,
+``ResizeArea_Invoker``, ``ResizeAreaFast_Invoker``).
+"""
+
+import math
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+# The kernels read at least this many weights for a column, so that the common case needs no inner loop.
+MIN_COLUMN_TAPS = 3
+
+# cv2 drops overlaps of at most this many pixels. An overlap is a multiple of 1/cells, so below 1000 pixels none is
+# that short, except those that float64 made out of nothing.
+SHORTEST_OVERLAP = 1e-3
+MAX_SIDE = 999
+
+
+class AxisPlan(NamedTuple):
+    """How one side of a screen is divided into cells.
+
+    Attributes:
+        weights (uint32[n, 2 + taps]): for each of the n cells: its first pixel, how many pixels it touches, and their
+            exact weights, padded with zeros.
+        factors (float32[n, taps]): cv2's factors of the same pixels, padded with zeros.
+        total (int): the sum of the exact weights of a cell.
+    """
+
+    weights: npt.NDArray[np.uint32]
+    factors: npt.NDArray[np.float32]
+    total: int
+
+
+class AreaPlan(NamedTuple):
+    """How a screen becomes a plane; all that the resize kernels need to know.
+
+    Attributes:
+        rows (AxisPlan): the vertical division.
+        columns (AxisPlan): the horizontal division.
+        total (int): the sum of the exact weights of a cell, so that a mean is ``sum / total``.
+        near (int): a sum whose doubled distance from a tie is within ``near / 2`` is rounded as cv2's float32 sum is.
+            -1: cv2 adds half and truncates, which needs no floats.
+        scale (float): the factor that cv2 applies to its float32 sum last.
+    """
+
+    rows: AxisPlan
+    columns: AxisPlan
+    total: int
+    near: int
+    scale: float
+
+
+def plan(screen_shape: tuple[int, int], size: tuple[int, int]) -> AreaPlan:
+    """Plan the area resize of a screen.
+
+    Args:
+        screen_shape (tuple[int, int]): height H and width W of the screen, in pixels, at most `MAX_SIDE`.
+        size (tuple[int, int]): height h and width w of the plane, at most H and W.
+
+    Returns:
+        AreaPlan: the weights, in arrays of its own.
+    """
+    scales = [_cv2_scale(*axis) for axis in zip(screen_shape, size, strict=True)]
+    whole = all(abs(scale - round(scale)) < sys.float_info.epsilon for scale in scales)
+    rows, columns = (
+        _axis(side, cells, None if whole else scale, min_taps)
+        for side, cells, scale, min_taps in zip(screen_shape, size, scales, (0, MIN_COLUMN_TAPS), strict=True)
+    )
+    total = rows.total * columns.total
+    if not whole:
+        return AreaPlan(rows, columns, total, _near(total, rows.factors.shape[1] + columns.factors.shape[1] + 4), 1.0)
+    # cv2 has a path of its own for whole factors: an integer sum times float32(1 / area); for 2x2, (sum + 2) >> 2.
+    near = -1 if rows.total == columns.total == 2 else _near(total, 2)
+    return AreaPlan(rows, columns, total, near, float(np.float32(1) / np.float32(total)))
+
+
+def _near(total: int, roundings: int) -> int:
+    """Return the width, in half units of a sum, of the band around a tie where float32 sums may round either way.
+
+    Each of cv2's float32 operations is off by at most 2**-24 of a value below 256, so after n of them the mean is
+    off by less than 256 * n * 2**-24, and the doubled sum by 2 * total times that. Twice that is allowed.
+    """
+    return 2 * math.floor(2 * 2 * total * 256 * roundings * 2.0**-24)
+
+
+def _axis(side: int, cells: int, scale: float | None, min_taps: int) -> AxisPlan:
+    """Divide `side` pixels into `cells` cells; `scale` None means that cv2 multiplies only once, at the end."""
+    divisor = math.gcd(side, cells)
+    pixel, cell = cells // divisor, side // divisor
+    first = [i * cell // pixel for i in range(cells)]
+    count = [-(-(i + 1) * cell // pixel) - first[i] for i in range(cells)]
+    taps = max(min_taps, *count)
+    weights = np.zeros((cells, 2 + taps), np.uint32)
+    factors = np.zeros((cells, taps), np.float32)
+    for i in range(cells):
+        weights[i, :2] = first[i], count[i]
+        for k in range(count[i]):
+            begin = (first[i] + k) * pixel
+            weights[i, 2 + k] = min((i + 1) * cell, begin + pixel) - max(i * cell, begin)
+        if scale is None:
+            factors[i, : count[i]] = 1
+        else:
+            for j, factor in _cv2_factors(side, scale, i).items():
+                factors[i, j - first[i]] = factor
+    return AxisPlan(weights, factors, cell)
+
+
+def _cv2_scale(side: int, cells: int) -> float:
+    """Return how many pixels make a cell, with the two float64 roundings of cv2: for 49, not 49 but 49 + 7e-15."""
+    return 1.0 / (cells / side)
+
+
+def _cv2_factors(side: int, scale: float, cell: int) -> dict[int, float]:
+    """Return cv2's factor of each pixel of one cell, by the float64 operations that cv2 does."""
+    begin = cell * scale
+    end = begin + scale
+    length = min(scale, side - begin)
+    last = min(math.floor(end), side - 1)
+    first = min(math.ceil(begin), last)
+    factors = dict.fromkeys(range(first, last), 1.0 / length)
+    if first - begin > SHORTEST_OVERLAP:
+        factors[first - 1] = (first - begin) / length
+    if end - last > SHORTEST_OVERLAP:
+        factors[last] = min(end - last, 1.0, length) / length
+    return factors

@@ -1,0 +1,245 @@
+"""`FrameStack`: two screens in, the stack of the last planes out."""
+
+import contextlib
+import operator
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import gymnasium.error
+import numpy as np
+import numpy.typing as npt
+
+from fastatari import area, kernels, palette
+
+UInt8Array = npt.NDArray[np.uint8]
+
+Pool = Literal["after_resize", "before_resize"]
+Gray = Literal["cv2", "ale"]
+Palette = Literal["ntsc", "pal"]
+
+_PUSHES = {"after_resize": kernels.push_after_resize, "before_resize": kernels.push_before_resize}
+
+
+class FrameStack:
+    """The last planes of a game, made from pairs of screens.
+
+    A screen is uint8[H, W], colour indices as ``ALEInterface.getScreen`` gives them. A plane is uint8[h, w], made of
+    two screens: each is turned gray, the two are pooled to their pixelwise maximum, and the result is area-resized; or
+    each is resized first. A plane is byte-identical to what cv2's ``cvtColor`` and ``resize`` (``INTER_AREA``) of
+    OpenCV 4.14 and 5.0 on x86-64 make of the same screens; a resize whose size is the screen's is a copy.
+
+    Rows of a plane are computed again only where the two screens differ from the two before them; a push costs the
+    least when little moves.
+
+    Args:
+        screen_shape (tuple[int, int]): height H and width W of the screens, at most 999 each.
+        size (tuple[int, int]): height h and width w of the planes, at most H and W.
+        stack_num (int): how many planes the stack holds, K.
+        pool ("after_resize" | "before_resize"): where the maximum is taken: of resized screens, as labml does, or of
+            gray screens before resizing, as gymnasium does.
+        gray ("cv2" | "ale"): the gray formula: cv2's ``COLOR_RGB2GRAY`` or ``ALEInterface.getScreenGrayscale``.
+        palette ("ntsc" | "pal"): the television standard of the game, which gives the indices their colours.
+
+    Raises:
+        TypeError: a shape or number is not made of integers.
+        ValueError: a shape, number or name is not allowed, or `size` exceeds `screen_shape`.
+    """
+
+    def __init__(
+        self,
+        screen_shape: tuple[int, int] = (210, 160),
+        size: tuple[int, int] = (84, 84),
+        stack_num: int = 4,
+        pool: Pool = "after_resize",
+        gray: Gray = "cv2",
+        palette: Palette = "ntsc",
+    ) -> None:
+        self.screen_shape = height, width = _pair("screen_shape", screen_shape, (area.MAX_SIDE, area.MAX_SIDE))
+        self.size = _pair("size", size, self.screen_shape)
+        self.stack_num = _positive("stack_num", stack_num)
+        _check_choice("pool", pool, tuple(_PUSHES))
+        _check_choice("gray", gray, _GRAYS)
+        _check_choice("palette", palette, _PALETTES)
+
+        # Rows are compared eight pixels at a time: they begin at multiples of 8 bytes, and what lies between is 0.
+        words = -(-width // 8)
+        self._screens = np.zeros((2, 2, height, words), np.uint64)
+        self._pairs = self._screens.view(np.uint8)[..., :width]
+        self._newest = 0
+        self._gray = np.zeros((2, height, 8 * words), np.uint8)
+        self._resized = np.zeros((2, *self.size), np.uint8)
+        self._ring = np.zeros((self.stack_num, *self.size), np.uint8)
+        self._oldest = 0
+
+        plan = area.plan(self.screen_shape, self.size)
+        self._push = _PUSHES[pool]
+        self._plan = (
+            plan.rows.weights,
+            plan.columns.weights,
+            plan.rows.factors,
+            plan.columns.factors,
+            plan.total,
+            plan.near,
+            plan.scale,
+            self._resized,
+            self._ring,
+        )
+        self._levels = _gray_table(palette, gray)
+        # From here on every array is what the kernel would make of the (black) screens, so it can go by changes.
+        with _notice_of_compilation():
+            self._write(everything=True)
+        self._has_reset = False
+
+    @property
+    def screens(self) -> UInt8Array:
+        """Where the next two screens may be written, to be pushed by `push_screens` without a copy.
+
+        uint8[2, H, W], a view into the stack's own memory, of undefined contents; valid until the next push or reset.
+        """
+        screens: UInt8Array = self._pairs[self._newest]
+        return screens
+
+    def reset(self, screen: UInt8Array) -> None:
+        """Fill the stack with the plane of one screen.
+
+        Args:
+            screen (uint8[H, W]): colour indices, C-contiguous; only read, not kept.
+
+        Raises:
+            TypeError: `screen` is not a uint8 array.
+            ValueError: `screen` has another shape or layout. The stack is as before.
+        """
+        self._check_screen("screen", screen)
+        self.screens[0] = screen
+        self.reset_screens()
+
+    def push(self, screen_a: UInt8Array, screen_b: UInt8Array) -> None:
+        """Add the plane of two screens to the stack, in the place of the oldest.
+
+        Args:
+            screen_a (uint8[H, W]): colour indices, C-contiguous; only read, not kept.
+            screen_b (uint8[H, W]): the same, of the frame after it.
+
+        Raises:
+            TypeError: a screen is not a uint8 array.
+            ValueError: a screen has another shape or layout. The stack is as before.
+            gymnasium.error.ResetNeeded: there was no `reset` yet.
+        """
+        self._check_screen("screen_a", screen_a)
+        self._check_screen("screen_b", screen_b)
+        screens = self.screens
+        screens[0] = screen_a
+        screens[1] = screen_b
+        self.push_screens()
+
+    def reset_screens(self) -> None:
+        """Fill the stack with the plane of ``screens[0]``."""
+        screens = self.screens
+        screens[1] = screens[0]
+        newest = self._oldest
+        self._write(everything=False)
+        self._ring[:] = self._ring[newest]
+        self._has_reset = True
+
+    def push_screens(self) -> None:
+        """Add the plane of ``screens[0]`` and ``screens[1]`` to the stack, in the place of the oldest.
+
+        Raises:
+            gymnasium.error.ResetNeeded: there was no `reset` yet.
+        """
+        if not self._has_reset:
+            raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.push` before calling `FrameStack.reset`.")
+        self._write(everything=False)
+
+    def read(self, out: UInt8Array | None = None) -> UInt8Array:
+        """Return the stack, the oldest plane first.
+
+        Args:
+            out (uint8[K, h, w], optional): where to write it.
+
+        Returns:
+            uint8[K, h, w]: `out`, or a fresh array.
+
+        Raises:
+            TypeError: `out` is not a uint8 array.
+            ValueError: `out` has another shape or is read-only.
+            gymnasium.error.ResetNeeded: there was no `reset` yet.
+        """
+        if not self._has_reset:
+            raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.read` before calling `FrameStack.reset`.")
+        if out is None:
+            out = np.empty(self._ring.shape, np.uint8)
+        else:
+            _check_array("out", out, self._ring.shape)
+            if not out.flags.writeable:
+                raise ValueError("`out` must be writeable, got a read-only array")
+        newer = self.stack_num - self._oldest
+        out[:newer] = self._ring[self._oldest :]
+        out[newer:] = self._ring[: self._oldest]
+        return out
+
+    def _write(self, *, everything: bool) -> None:
+        """Make a plane of the newest pair, in the place of the oldest plane."""
+        self._push(self._screens, self._newest, everything, self._levels, self._gray, *self._plan, self._oldest)
+        self._newest = 1 - self._newest
+        self._oldest = (self._oldest + 1) % self.stack_num
+
+    def _check_screen(self, name: str, screen: UInt8Array) -> None:
+        _check_array(name, screen, self.screen_shape)
+        if not screen.flags.c_contiguous:
+            raise ValueError(f"`{name}` must be C-contiguous, got strides {screen.strides}")
+
+
+# The parameters `gray` and `palette` hide the module's name inside the class.
+_GRAYS = palette.GRAYS
+_PALETTES = palette.PALETTES
+_gray_table = palette.gray_table
+
+
+@contextlib.contextmanager
+def _notice_of_compilation() -> Iterator[None]:
+    """Say on stderr what takes so long, if the kernels have to be compiled; later processes find them on disk."""
+    notice = "fastatari: compiling its kernels for this machine, once; this takes some ten seconds"
+    timer = threading.Timer(2, print, (notice,), {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+
+
+def _check_array(name: str, array: UInt8Array, shape: tuple[int, ...]) -> None:
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"`{name}` must be a uint8 array, got {type(array).__name__}")
+    if array.dtype != np.uint8:
+        raise TypeError(f"`{name}` must be a uint8 array, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}, got {array.shape}")
+
+
+def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+
+
+def _positive(name: str, value: int) -> int:
+    if isinstance(value, bool) or not hasattr(value, "__index__"):
+        raise TypeError(f"`{name}` must be an integer, got {value!r}")
+    number = operator.index(value)
+    if number < 1:
+        raise ValueError(f"`{name}` must be positive, got {number}")
+    return number
+
+
+def _pair(name: str, value: Any, most: tuple[int, int]) -> tuple[int, int]:
+    """Return a height and a width as ints, checked to be from 1 to `most`."""
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"`{name}` must be a pair (height, width), got {value!r}")
+    height, width = (_positive(name, side) for side in value)
+    if height > most[0] or width > most[1]:
+        raise ValueError(f"`{name}` must be at most {most}, got {(height, width)}")
+    return height, width

@@ -1,0 +1,133 @@
+"""`Game`: labml's Atari game, with its observations to the byte."""
+
+from typing import Any, TypedDict
+
+import gymnasium.error
+import numpy as np
+import numpy.typing as npt
+
+from fastatari.console import Console
+from fastatari.frames import FrameStack
+
+Observation = npt.NDArray[np.uint8] | npt.NDArray[np.float64]
+
+FRAME_SKIP = 4
+STACK_NUM = 4
+SIZE = (84, 84)
+OBSERVATION_SHAPE = (STACK_NUM, *SIZE)
+
+
+class EpisodeInfo(TypedDict):
+    """What `Game.step` tells of an episode that is over: the sum of its rewards and its length in steps."""
+
+    reward: float
+    length: int
+
+
+class Game:
+    """An Atari game whose episodes last one life, as in labml's ``labml_nn/rl/game.py``.
+
+    One step applies an action for 4 frames. Frames 3 and 4 are each turned gray (cv2's ``RGB2GRAY``) and area-resized
+    to
+    84x84 (``INTER_AREA``); the pixelwise maximum of the two is the new plane, and an observation is the last 4 planes::
+
+        frames       1   2   3   4 | 5   6   7   8 | ...
+        action       a   a   a   a | b   b   b   b |
+        plane                max(3,4)        max(7,8)
+        reward       sum of 1..4   | sum of 5..8   |
+
+    The episode is over as soon as `lives` is below its value at the last reset, or the game is over, or 108,000 frames
+    have been played. The step ends at that frame; the game is reset, and the observation that is returned is the first
+    of the new episode: its first screen, resized, four times.
+
+    Args:
+        seed (int): seeds the emulator. Its actions are not sticky, so that nothing observable depends on it.
+        game (str): the name of the game, as ``breakout``, ``Breakout``, ``ALE/Breakout-v5`` or
+            ``BreakoutNoFrameskip-v4``.
+        dtype (numpy.dtype): of the observations: uint8, or float64 as labml returns them. The values are the same.
+
+    Attributes:
+        rewards (list[float]): the reward of each step of the current episode.
+        lives (int): the lives at the last reset; 0 before the first.
+        console (Console): the emulated console. Acting on it is not seen by the game.
+
+    Raises:
+        TypeError: `game` is not a string, `seed` not an integer.
+        ValueError: ale-py has no such game or refuses it; `seed` is negative; `dtype` is another.
+        OSError: the ROM's file is missing or is not the one that ale-py knows.
+    """
+
+    def __init__(self, seed: int, *, game: str = "breakout", dtype: npt.DTypeLike = np.uint8) -> None:
+        self._dtype = check_dtype(dtype)
+        self.console = Console(game, seed)
+        self._stack = FrameStack(self.console.screen_shape, SIZE, STACK_NUM, palette=self.console.palette)
+        self.rewards: list[float] = []
+        self.lives = 0
+        self._has_reset = False
+
+    def reset(self) -> Observation:
+        """Begin a new episode with a reset of the whole game.
+
+        Returns:
+            dtype[4, 84, 84]: the first screen of the episode, processed, four times; a fresh array.
+        """
+        console, stack = self.console, self._stack
+        console.reset()
+        console.read_screen(stack.screens[0])
+        stack.reset_screens()
+        self.rewards = []
+        self.lives = console.lives()
+        self._has_reset = True
+        return self._read()
+
+    def step(self, action: int) -> tuple[Observation, float, bool, EpisodeInfo | None]:
+        """Apply an action for 4 frames, or until the episode is over.
+
+        Args:
+            action (int): an index into the game's minimal action set; any integer type.
+
+        Returns:
+            tuple: the observation (dtype[4, 84, 84], a fresh array), the sum of the frames' rewards, whether the
+            episode is over, and if so its `EpisodeInfo`, else None. If it is over, the observation is the new
+            episode's first.
+
+        Raises:
+            TypeError: `action` is not an integer. The game goes on unharmed, also after the next two.
+            InvalidAction: the game has no such action.
+            gymnasium.error.ResetNeeded: there was no `reset` yet.
+        """
+        if not self._has_reset:
+            raise gymnasium.error.ResetNeeded("Cannot call `Game.step` before calling `Game.reset`.")
+        console = self.console
+        act, lives, game_over = console.act, console.lives, console.game_over
+        ale_action = console.check_action(action)
+        screens = self._stack.screens
+        reward = 0.0
+        for frame in range(FRAME_SKIP):
+            reward += act(ale_action)
+            if lives() < self.lives or game_over():
+                self.rewards.append(reward)
+                info = EpisodeInfo(reward=sum(self.rewards), length=len(self.rewards))
+                return self.reset(), reward, True, info
+            if frame >= FRAME_SKIP - 2:
+                console.read_screen(screens[frame - FRAME_SKIP])
+        self.rewards.append(reward)
+        self._stack.push_screens()
+        return self._read(), reward, False, None
+
+    def _read(self) -> Observation:
+        stack = self._stack.read()
+        return stack if self._dtype == np.uint8 else stack.astype(np.float64)
+
+
+def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of observations, checked to be uint8 or float64.
+
+    Raises:
+        TypeError: `dtype` names no dtype.
+        ValueError: it is another dtype.
+    """
+    checked = np.dtype(dtype)
+    if checked not in (np.uint8, np.float64):
+        raise ValueError(f"`dtype` must be uint8 or float64, got {checked}")
+    return checked

@@ -1,0 +1,281 @@
+"""The caller's side: `Worker` starts a worker process and carries requests and replies."""
+
+import contextlib
+import math
+import multiprocessing
+import multiprocessing.connection
+import os
+import select
+import signal
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from typing import Any, Self
+
+import gymnasium.error
+import numpy as np
+import numpy.typing as npt
+
+from fastatari import protocol
+from fastatari.console import check_seed, find_rom
+from fastatari.errors import WorkerDiedError
+from fastatari.frames import FrameStack
+from fastatari.game import OBSERVATION_SHAPE, check_dtype
+from fastatari.worker import worker_process
+
+# How long a dying process may take to leave its exit code, in seconds.
+_DEATH = 0.5
+
+
+class WorkerConnection:
+    """The caller's end of the pipe to a worker: a `multiprocessing.connection.Connection` as far as callers use one.
+
+    Requests are answered in their order. A worker owes at most two replies: a third `send` first takes in the oldest,
+    to keep it for `recv`, so a caller that never receives keeps them all in its memory. Not to be shared between
+    threads.
+    """
+
+    def __init__(
+        self, connection: "Connection[Any, Any]", block: Sequence[int], process: BaseProcess, dtype: np.dtype[Any]
+    ) -> None:
+        assert process.pid is not None
+        self._connection = connection
+        self._slots = protocol.view_slots(block, OBSERVATION_SHAPE)
+        self._process = process
+        self._pid = process.pid
+        self._owner = os.getpid()
+        self._dtype = dtype
+        self._sent = 0
+        self._owed = 0
+        self._kept: deque[Any] = deque()
+        self._is_closing = False
+        self._death: WorkerDiedError | None = None
+        self._wait_for_reply = _make_wait(connection, process)
+        _connections.add(connection)
+
+    def send(self, message: object) -> None:
+        """Send a request, whose reply `recv` returns: ``("step", action)``, ``("reset", None)`` or ``("close", None)``.
+
+        A close has no reply, and any other message is answered by an error.
+
+        Raises:
+            WorkerDiedError: the worker process is gone.
+            gymnasium.error.ClosedEnvironmentError: a close was sent before, or this end is closed.
+        """
+        if self._is_closing:
+            raise gymnasium.error.ClosedEnvironmentError("Trying to operate on `Worker`, after a call to `close()`.")
+        self._check_open()
+        while self._owed == protocol.SLOT_NUM:
+            self._kept.append(self._receive())
+        request = protocol.encode_request(message, self._sent % protocol.SLOT_NUM)
+        try:
+            self._connection.send_bytes(request)
+        except ConnectionError:
+            raise self._die() from None
+        if request == protocol.CLOSE:
+            self._is_closing = True
+        else:
+            self._sent += 1
+            self._owed += 1
+
+    def recv(self) -> Any:
+        """Wait for the reply to the oldest request that has none yet, and return it.
+
+        Returns:
+            What `Game.step` or `Game.reset` returned in the worker; the observation is a fresh array.
+
+        Raises:
+            Exception: what the request raised in the worker, with a note that names the worker's pid, and the worker's
+                traceback as its cause; a `WorkerError` if it could not be pickled. The worker goes on.
+            WorkerDiedError: the worker process is gone, and so is its reply.
+            gymnasium.error.NoAsyncCallError: every request has been answered.
+            gymnasium.error.ClosedEnvironmentError: the same, after a close; or this end is closed.
+        """
+        result = self._kept.popleft() if self._kept else self._receive()
+        if isinstance(result, BaseException):
+            raise result
+        return result
+
+    def poll(self, timeout: float | None = 0.0) -> bool:
+        """Return whether `recv` would not wait, after at most `timeout` seconds; None waits for ever."""
+        if self._kept:
+            return True
+        self._check_open()
+        return self._connection.poll(timeout)
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when a reply is there, for `multiprocessing.connection.wait`."""
+        self._check_open()
+        return self._connection.fileno()
+
+    def close(self) -> None:
+        """Close this end of the pipe. The worker finishes what it is doing and ends."""
+        self._connection.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether this end of the pipe is closed."""
+        return self._connection.closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _receive(self) -> Any:
+        """Take the next reply off the pipe and return what it stands for; an exception is returned, not raised."""
+        self._check_open()
+        if not self._owed:
+            if self._is_closing:
+                raise gymnasium.error.ClosedEnvironmentError(
+                    "Trying to operate on `Worker`, after a call to `close()`."
+                )
+            raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
+        if not self._wait_for_reply():
+            raise self._die()
+        try:
+            reply = self._connection.recv_bytes()
+        except (EOFError, ConnectionError):
+            raise self._die() from None
+        slot = self._slots[(self._sent - self._owed) % protocol.SLOT_NUM]
+        self._owed -= 1
+        return protocol.decode_reply(reply, slot, self._dtype, self._pid)
+
+    def _check_open(self) -> None:
+        if self._death:
+            raise self._death
+        if not self._connection.closed:
+            return
+        if os.getpid() != self._owner:
+            raise RuntimeError(f"this `Worker` belongs to process {self._owner}; a forked process cannot use it")
+        raise gymnasium.error.ClosedEnvironmentError("Trying to operate on `Worker`, after a call to `close()`.")
+
+    def _die(self) -> WorkerDiedError:
+        """Note that the worker is dead, and return the error that says so."""
+        self._process.join(_DEATH)
+        self._death = WorkerDiedError(self._pid, self._process.exitcode)
+        return self._death
+
+
+class Worker:
+    """A `Game` in a process of its own, as in labml's ``labml_nn/rl/game.py``.
+
+    What a caller can rely on:
+
+    1. Observations, rewards, flags and infos are those of `Game`, whatever the start method.
+    2. A request that fails leaves the worker as it was; the exception is raised by `recv`.
+    3. A worker that dies makes the next `send` or `recv` raise `WorkerDiedError`, also one that is waiting, within a
+    second. 4. A worker ends when its caller's process ends, however that happens, and leaves nothing in ``/dev/shm``.
+    5. Ctrl-C interrupts the caller only.
+
+    Args:
+        seed (int): as for `Game`.
+        game (str): as for `Game`.
+        dtype (numpy.dtype): as for `Game`.
+        context (str | multiprocessing.context.BaseContext, optional): the start method, ``"fork"``, ``"forkserver"`` or
+            ``"spawn"``; by default the one that `multiprocessing` would use.
+
+    Attributes:
+        child (WorkerConnection): the caller's end of the pipe: ``send(("step", action))``, then ``recv()``.
+        process (multiprocessing.Process): the worker process; a daemon.
+
+    Raises:
+        TypeError, ValueError, OSError: as for `Game`, before a process is started; or `context` is unknown.
+        RuntimeError: this is a daemonic process, which may not have processes of its own.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        game: str = "breakout",
+        dtype: npt.DTypeLike = np.uint8,
+        context: str | BaseContext | None = None,
+    ) -> None:
+        seed = check_seed(seed)
+        find_rom(game)
+        checked_dtype = check_dtype(dtype)
+        if not isinstance(context, BaseContext):
+            context = multiprocessing.get_context(context)
+        if multiprocessing.current_process().daemon:
+            raise RuntimeError(
+                "a daemonic process may not start a `Worker`; use `Game`, or make the process non-daemonic"
+            )
+        FrameStack()  # so that the kernels are compiled before the process starts, not in every process
+
+        connection, remote = context.Pipe()
+        block = context.RawArray("B", protocol.SLOT_NUM * math.prod(OBSERVATION_SHAPE))
+        # Observations travel as uint8 and become the caller's dtype there.
+        end = protocol.WorkerEnd(remote, block, OBSERVATION_SHAPE)
+        self.process: BaseProcess = context.Process(  # type: ignore[attr-defined]
+            target=worker_process, args=(end, seed), kwargs={"game": game}, daemon=True
+        )
+        try:
+            with _sigint_blocked():
+                self.process.start()
+        except BaseException:
+            connection.close()
+            raise
+        finally:
+            remote.close()
+        self.child = WorkerConnection(connection, block, self.process, checked_dtype)
+
+    def close(self, timeout: float = 1.0) -> None:
+        """End the worker, by force after `timeout` seconds. May be called again."""
+        with contextlib.suppress(OSError, RuntimeError, gymnasium.error.Error):
+            self.child.send(("close", None))
+        self.child.close()
+        self.process.join(timeout)
+        for end in (self.process.terminate, self.process.kill):
+            if self.process.exitcode is None:
+                end()
+                self.process.join(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _make_wait(connection: "Connection[Any, Any]", process: BaseProcess) -> Callable[[], bool]:
+    """Return a function that waits until the worker replied or died, and says whether there is something to read."""
+    if not hasattr(select, "poll"):  # Windows
+        return lambda: connection in multiprocessing.connection.wait([connection, process.sentinel])
+    # A `select.poll` object is made once; `multiprocessing.connection.wait` makes a selector a call, for 20 us.
+    descriptor = connection.fileno()
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    poller.register(process.sentinel, select.POLLIN)
+    return lambda: any(ready == descriptor for ready, _ in poller.poll())
+
+
+@contextlib.contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Start a process with SIGINT blocked, so that Ctrl-C does not interrupt its start before it ignores the signal."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+# The callers' ends of all pipes. A forked process has to close them: a worker ends when the last copy of its caller's
+# end is closed, so one that lived on in another worker would make both outlive their caller.
+_connections: "weakref.WeakSet[Connection[Any, Any]]" = weakref.WeakSet()
+
+
+def _close_connections() -> None:
+    for connection in _connections:
+        connection.close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_connections)

@@ -1,0 +1,70 @@
+"""The worker's side: one game in a process of its own, which does what comes through its pipe."""
+
+import functools
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from fastatari.game import Game
+from fastatari.protocol import WorkerEnd
+
+
+def worker_process(
+    remote: "Connection[Any, Any] | WorkerEnd", seed: int, *, game: str = "breakout", dtype: npt.DTypeLike = np.uint8
+) -> None:
+    """Play a game for whoever is at the other end of a pipe, until told to close or until that end is gone.
+
+    The requests are ``("step", action)`` and ``("reset", None)``, answered with what `Game.step` and `Game.reset`
+    return, and ``("close", None)``, which has no answer.
+
+    Args:
+        remote (Connection | WorkerEnd): this process's end of the pipe. A `Connection` gets pickled answers, and what a
+            request raises ends the process, as in labml. `Worker` passes a `WorkerEnd`: observations go through shared
+            memory, exceptions travel to the caller, and the game goes on.
+        seed (int): as for `Game`.
+        game (str): as for `Game`.
+        dtype (numpy.dtype): as for `Game`.
+
+    Raises:
+        NotImplementedError: a request of another kind came through a `Connection`.
+    """
+    try:
+        if isinstance(remote, WorkerEnd):
+            # Ctrl-C reaches every process of a terminal. The caller decides what becomes of its workers.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            remote.serve(_make_answer(seed, game, dtype))
+            return
+        answer = functools.partial(_answer, Game(seed, game=game, dtype=dtype))
+        while (message := remote.recv())[0] != "close":
+            remote.send(answer(message))
+        remote.close()
+    except (KeyboardInterrupt, EOFError, ConnectionError):
+        pass  # the caller is gone, or about to go
+
+
+def _make_answer(seed: int, game: str, dtype: npt.DTypeLike) -> Callable[[Any], Any]:
+    """Return what answers requests: the game, or the exception that kept it from starting."""
+    try:
+        return functools.partial(_answer, Game(seed, game=game, dtype=dtype))
+    except Exception as error:
+        failure = error
+
+    def fail(_: object) -> NoReturn:
+        raise failure
+
+    return fail
+
+
+def _answer(game: Game, message: object) -> Any:
+    match message:
+        case ("step", action):
+            return game.step(action)
+        case ("reset", _):
+            return game.reset()
+        case (command, _):
+            raise NotImplementedError(f"unknown command {command!r}; a worker knows 'step', 'reset' and 'close'")
+    raise TypeError(f"a request is a pair (command, data), got {message!r}")
