@@ -21,44 +21,38 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-# The kernels read at least this many weights for a column, so that the common case needs no inner loop.
-MIN_COLUMN_TAPS = 3
+# The kernels read at least this many weights of a cell, so that the common case needs no inner loop.
+MIN_TAPS = 3
 
-# cv2 drops overlaps of at most this many pixels. An overlap is a multiple of 1/cells, so below 1000 pixels none is
-# that short, except those that float64 made out of nothing.
+# cv2 drops overlaps of at most this many pixels. An overlap is a multiple of 1/cells, so up to MAX_SIDE none is that
+# short, except those that float64 made out of nothing.
 SHORTEST_OVERLAP = 1e-3
-MAX_SIDE = 999
 
-
-class AxisPlan(NamedTuple):
-    """How one side of a screen is divided into cells.
-
-    Attributes:
-        weights (uint32[n, 2 + taps]): for each of the n cells: its first pixel, how many pixels it touches, and their
-            exact weights, padded with zeros.
-        factors (float32[n, taps]): cv2's factors of the same pixels, padded with zeros.
-        total (int): the sum of the exact weights of a cell.
-    """
-
-    weights: npt.NDArray[np.uint32]
-    factors: npt.NDArray[np.float32]
-    total: int
+# The kernels note what changed in a row in 64 bits, one for eight pixels.
+MAX_SIDE = 512
 
 
 class AreaPlan(NamedTuple):
     """How a screen becomes a plane; all that the resize kernels need to know.
 
+    The first h rows of the arrays are of the vertical axis, a row for each row of the plane; the other w are of the
+    horizontal axis, a row for each column of the plane.
+
     Attributes:
-        rows (AxisPlan): the vertical division.
-        columns (AxisPlan): the horizontal division.
+        weights (uint32[h + w, 2 + taps]): the first pixel that a row or column of cells touches, how many it touches,
+            and their exact weights, padded with zeros.
+        spans (uint32[ceil(W / 8), 2]): for each word of eight pixels of a row: the first column of cells that overlaps
+            it, and one beyond the last.
+        factors (float32[h + w, taps]): cv2's factors of the same pixels, padded with zeros.
         total (int): the sum of the exact weights of a cell, so that a mean is ``sum / total``.
         near (int): a sum whose doubled distance from a tie is within ``near / 2`` is rounded as cv2's float32 sum is.
             -1: cv2 adds half and truncates, which needs no floats.
         scale (float): the factor that cv2 applies to its float32 sum last.
     """
 
-    rows: AxisPlan
-    columns: AxisPlan
+    weights: npt.NDArray[np.uint32]
+    spans: npt.NDArray[np.uint32]
+    factors: npt.NDArray[np.float32]
     total: int
     near: int
     scale: float
@@ -76,16 +70,26 @@ def plan(screen_shape: tuple[int, int], size: tuple[int, int]) -> AreaPlan:
     """
     scales = [_cv2_scale(*axis) for axis in zip(screen_shape, size, strict=True)]
     whole = all(abs(scale - round(scale)) < sys.float_info.epsilon for scale in scales)
-    rows, columns = (
-        _axis(side, cells, None if whole else scale, min_taps)
-        for side, cells, scale, min_taps in zip(screen_shape, size, scales, (0, MIN_COLUMN_TAPS), strict=True)
-    )
-    total = rows.total * columns.total
+    axes = [_Axis(*axis) for axis in zip(screen_shape, size, [None if whole else s for s in scales], strict=True)]
+    taps = [max(MIN_TAPS, *axis.count) for axis in axes]
+    weights = np.zeros((sum(size), 2 + max(taps)), np.uint32)
+    factors = np.zeros((sum(size), max(taps)), np.float32)
+    axes[0].write(weights[: size[0]], factors[: size[0]])
+    axes[1].write(weights[size[0] :], factors[size[0] :])
+    spans = _spans(screen_shape[1], size[1])
+    total = axes[0].cell * axes[1].cell
     if not whole:
-        return AreaPlan(rows, columns, total, _near(total, rows.factors.shape[1] + columns.factors.shape[1] + 4), 1.0)
+        return AreaPlan(weights, spans, factors, total, _near(total, sum(taps) + 4), 1.0)
     # cv2 has a path of its own for whole factors: an integer sum times float32(1 / area); for 2x2, (sum + 2) >> 2.
-    near = -1 if rows.total == columns.total == 2 else _near(total, 2)
-    return AreaPlan(rows, columns, total, near, float(np.float32(1) / np.float32(total)))
+    near = -1 if axes[0].cell == axes[1].cell == 2 else _near(total, 2)
+    return AreaPlan(weights, spans, factors, total, near, float(np.float32(1) / np.float32(total)))
+
+
+def _spans(width: int, cells: int) -> npt.NDArray[np.uint32]:
+    """Return `AreaPlan.spans` of a row of `width` pixels and `cells` cells."""
+    begins = range(0, width, 8)
+    spans = [(begin * cells // width, -(-min(begin + 8, width) * cells // width)) for begin in begins]
+    return np.array(spans, np.uint32)
 
 
 def _near(total: int, roundings: int) -> int:
@@ -97,26 +101,29 @@ def _near(total: int, roundings: int) -> int:
     return 2 * math.floor(2 * 2 * total * 256 * roundings * 2.0**-24)
 
 
-def _axis(side: int, cells: int, scale: float | None, min_taps: int) -> AxisPlan:
-    """Divide `side` pixels into `cells` cells; `scale` None means that cv2 multiplies only once, at the end."""
-    divisor = math.gcd(side, cells)
-    pixel, cell = cells // divisor, side // divisor
-    first = [i * cell // pixel for i in range(cells)]
-    count = [-(-(i + 1) * cell // pixel) - first[i] for i in range(cells)]
-    taps = max(min_taps, *count)
-    weights = np.zeros((cells, 2 + taps), np.uint32)
-    factors = np.zeros((cells, taps), np.float32)
-    for i in range(cells):
-        weights[i, :2] = first[i], count[i]
-        for k in range(count[i]):
-            begin = (first[i] + k) * pixel
-            weights[i, 2 + k] = min((i + 1) * cell, begin + pixel) - max(i * cell, begin)
-        if scale is None:
-            factors[i, : count[i]] = 1
-        else:
-            for j, factor in _cv2_factors(side, scale, i).items():
-                factors[i, j - first[i]] = factor
-    return AxisPlan(weights, factors, cell)
+class _Axis:
+    """One side of a screen, `side` pixels, divided into `cells` cells; `scale` None: cv2 multiplies only at the end."""
+
+    def __init__(self, side: int, cells: int, scale: float | None) -> None:
+        divisor = math.gcd(side, cells)
+        self.pixel, self.cell = cells // divisor, side // divisor
+        self.first = [i * self.cell // self.pixel for i in range(cells)]
+        self.count = [-(-(i + 1) * self.cell // self.pixel) - first for i, first in enumerate(self.first)]
+        self.side, self.scale = side, scale
+
+    def write(self, weights: npt.NDArray[np.uint32], factors: npt.NDArray[np.float32]) -> None:
+        """Write the rows of this axis to the arrays of an `AreaPlan`."""
+        for i, (first, count) in enumerate(zip(self.first, self.count, strict=True)):
+            weights[i, :2] = first, count
+            for k in range(count):
+                begin = (first + k) * self.pixel
+                overlap = min((i + 1) * self.cell, begin + self.pixel) - max(i * self.cell, begin)
+                weights[i, 2 + k] = overlap
+            if self.scale is None:
+                factors[i, :count] = 1
+            else:
+                for j, factor in _cv2_factors(self.side, self.scale, i).items():
+                    factors[i, j - first] = factor
 
 
 def _cv2_scale(side: int, cells: int) -> float:

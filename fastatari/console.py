@@ -96,6 +96,7 @@ class Console:
         self.game_over = ale.game_over
         self.read_screen = ale.getScreen
         self.read_rgb = ale.getScreenRGB
+        self.read_gray = ale.getScreenGrayscale
 
     def check_action(self, action: int) -> ale_py.Action:
         """Return the emulator's action of an index into the game's action set.

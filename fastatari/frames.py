@@ -1,6 +1,7 @@
 """`FrameStack`: two screens in, the stack of the last planes out."""
 
 import contextlib
+import functools
 import operator
 import sys
 import threading
@@ -34,7 +35,7 @@ class FrameStack:
     least when little moves.
 
     Args:
-        screen_shape (tuple[int, int]): height H and width W of the screens, at most 999 each.
+        screen_shape (tuple[int, int]): height H and width W of the screens, at most 512 each.
         size (tuple[int, int]): height h and width w of the planes, at most H and W.
         stack_num (int): how many planes the stack holds, K.
         pool ("after_resize" | "before_resize"): where the maximum is taken: of resized screens, as labml does, or of
@@ -68,28 +69,22 @@ class FrameStack:
         self._screens = np.zeros((2, 2, height, words), np.uint64)
         self._pairs = self._screens.view(np.uint8)[..., :width]
         self._newest = 0
-        self._gray = np.zeros((2, height, 8 * words), np.uint8)
-        self._resized = np.zeros((2, *self.size), np.uint8)
-        self._ring = np.zeros((self.stack_num, *self.size), np.uint8)
+        # Every plane is there twice, K planes apart, so that the last K always lie in a row.
+        self._ring = np.zeros((2 * self.stack_num, *self.size), np.uint8)
         self._oldest = 0
-
-        plan = area.plan(self.screen_shape, self.size)
-        self._push = _PUSHES[pool]
-        self._plan = (
-            plan.rows.weights,
-            plan.columns.weights,
-            plan.rows.factors,
-            plan.columns.factors,
-            plan.total,
-            plan.near,
-            plan.scale,
-            self._resized,
+        self._push = functools.partial(
+            _PUSHES[pool],
+            self._screens,
+            _gray_table(palette, gray),
+            np.zeros((2, height, 8 * words), np.uint8),
+            *area.plan(self.screen_shape, self.size),
+            np.zeros((2, *self.size), np.uint8),
             self._ring,
         )
-        self._levels = _gray_table(palette, gray)
-        # From here on every array is what the kernel would make of the (black) screens, so it can go by changes.
+        # All pixels of this first push differ from the pair before, so that later ones can go by what changed.
+        self._screens[1] = 2**64 - 1
         with _notice_of_compilation():
-            self._write(everything=True)
+            self._write()
         self._has_reset = False
 
     @property
@@ -139,7 +134,7 @@ class FrameStack:
         screens = self.screens
         screens[1] = screens[0]
         newest = self._oldest
-        self._write(everything=False)
+        self._write()
         self._ring[:] = self._ring[newest]
         self._has_reset = True
 
@@ -151,7 +146,7 @@ class FrameStack:
         """
         if not self._has_reset:
             raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.push` before calling `FrameStack.reset`.")
-        self._write(everything=False)
+        self._write()
 
     def read(self, out: UInt8Array | None = None) -> UInt8Array:
         """Return the stack, the oldest plane first.
@@ -169,20 +164,18 @@ class FrameStack:
         """
         if not self._has_reset:
             raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.read` before calling `FrameStack.reset`.")
+        stack: UInt8Array = self._ring[self._oldest : self._oldest + self.stack_num]
         if out is None:
-            out = np.empty(self._ring.shape, np.uint8)
-        else:
-            _check_array("out", out, self._ring.shape)
-            if not out.flags.writeable:
-                raise ValueError("`out` must be writeable, got a read-only array")
-        newer = self.stack_num - self._oldest
-        out[:newer] = self._ring[self._oldest :]
-        out[newer:] = self._ring[: self._oldest]
+            return stack.copy()
+        _check_array("out", out, stack.shape)
+        if not out.flags.writeable:
+            raise ValueError("`out` must be writeable, got a read-only array")
+        out[:] = stack
         return out
 
-    def _write(self, *, everything: bool) -> None:
+    def _write(self) -> None:
         """Make a plane of the newest pair, in the place of the oldest plane."""
-        self._push(self._screens, self._newest, everything, self._levels, self._gray, *self._plan, self._oldest)
+        self._push(self._newest, self._oldest)
         self._newest = 1 - self._newest
         self._oldest = (self._oldest + 1) % self.stack_num
 
@@ -201,8 +194,8 @@ _gray_table = palette.gray_table
 @contextlib.contextmanager
 def _notice_of_compilation() -> Iterator[None]:
     """Say on stderr what takes so long, if the kernels have to be compiled; later processes find them on disk."""
-    notice = "fastatari: compiling its kernels for this machine, once; this takes some ten seconds"
-    timer = threading.Timer(2, print, (notice,), {"file": sys.stderr, "flush": True})
+    notice = "fastatari: compiling its kernels for this machine, once; this takes some seconds"
+    timer = threading.Timer(1, print, (notice,), {"file": sys.stderr, "flush": True})
     timer.daemon = True
     timer.start()
     try:

@@ -6,9 +6,9 @@ changes of a function's own file only.
 Exactness: a mean is ``sum / total`` with integers, rounded to the nearest gray level. Where the mean lies (almost)
 halfway between two, the float32 sum of cv2 decides, computed in cv2's order of operations (see `area`).
 
-Speed: a row of the plane is computed again only if one of its source rows differs from the screen two calls before,
-by comparison of the contents. The vertical sum comes first, because it runs over contiguous columns and leaves 84
-instead of 210 rows for the horizontal sum, which does not vectorise.
+Speed: a pixel of a plane is computed again only if the screen differs from the one before it, by comparison of the
+contents, in the eight columns that it lies in. The vertical sum comes first, because it leaves 84 instead of 210 rows
+for the horizontal one.
 """
 
 from collections.abc import Callable
@@ -27,9 +27,10 @@ UInt64Array = npt.NDArray[np.uint64]
 Int32Array = npt.NDArray[np.int32]
 Float32Array = npt.NDArray[np.float32]
 
-# Unsigned indices: for a signed one numba checks whether it counts from the end.
+# Unsigned indices: for a signed one that may be negative numba counts from the end, and the loop does not vectorise.
 ONE = np.uint64(1)
 TWO = np.uint64(2)
+TAPS = 3  # as many weights of a cell there are at least: `area.MIN_TAPS`
 
 if TYPE_CHECKING:
 
@@ -50,17 +51,55 @@ else:
 
 
 @_jit
-def _find_changed(words: UInt64Array, previous: UInt64Array, changed: Int32Array) -> None:
-    """Set `changed` (int32[H]) where a row of `words` differs from `previous` (uint64[H, W/8])."""
-    for row in range(words.shape[0]):
+def _find_changes(words: UInt64Array, previous: UInt64Array, changes: UInt64Array) -> None:
+    """Set bit k of a row's `changes` (uint64[H]) if its word k differs from that of `previous` (uint64[H, W/8])."""
+    for i in range(words.shape[0]):
         difference = np.uint64(0)
         for k in range(words.shape[1]):
-            difference |= words[row, k] ^ previous[row, k]
-        changed[row] = difference != 0
+            difference |= words[i, k] ^ previous[i, k]
+        bits = np.uint64(0)
+        if difference:
+            for k in range(np.uint64(words.shape[1])):
+                bits |= np.uint64(words[i, k] != previous[i, k]) << k
+        changes[i] = bits
 
 
 @_jit
-def _cv2_round(
+def _next_run(bits: np.uint64, start: int, word_num: int) -> tuple[int, int]:
+    """Return where the first run of ones at or after `start` begins and ends; (word_num, word_num) if there is none."""
+    begin = start
+    while begin < word_num and not bits >> np.uint64(begin) & ONE:
+        begin += 1
+    end = begin
+    while end < word_num and bits >> np.uint64(end) & ONE:
+        end += 1
+    return begin, end
+
+
+@_jit
+def _gray_changes(
+    screen_a: UInt8Array,
+    screen_b: UInt8Array,
+    is_pooled: bool,
+    changes: UInt64Array,
+    levels: UInt8Array,
+    gray: UInt8Array,
+) -> None:
+    """Bring `gray` (uint8[H, W]), of `screen_a` or the maximum of both, up to date where they have `changes`."""
+    word_num = gray.shape[1] // 8
+    for i in range(np.uint64(gray.shape[0])):
+        if not changes[i]:
+            continue
+        begin, end = _next_run(changes[i], 0, word_num)
+        while begin < word_num:
+            for c in range(np.uint64(8 * begin), np.uint64(8 * end)):
+                level = levels[screen_a[i, c]]
+                gray[i, c] = max(level, levels[screen_b[i, c]]) if is_pooled else level
+            begin, end = _next_run(changes[i], end, word_num)
+
+
+@_jit
+def _round_as_cv2(
     gray: UInt8Array,
     row: UInt32Array,
     column: UInt32Array,
@@ -79,189 +118,157 @@ def _cv2_round(
 
 
 @_jit
-def _resize_changed(
+def _resize_changes(
     gray: UInt8Array,
-    changed: Int32Array,
-    rows: UInt32Array,
-    columns: UInt32Array,
-    row_factors: Float32Array,
-    column_factors: Float32Array,
-    column_sums: Int32Array,
-    sums: Int32Array,
+    changes: UInt64Array,
+    weights: UInt32Array,
+    spans: UInt32Array,
+    factors: Float32Array,
     total: int,
     near: int,
     scale: float,
     plane: UInt8Array,
 ) -> None:
-    """Area-resize `gray` (uint8[H, W]) into `plane` (uint8[h, w]), those rows only whose source rows changed.
-
-    `column_sums` (int32[W + 2], the last two 0) and `sums` (int32[w]) are scratch.
-    """
+    """Bring `plane` (uint8[h, w]), the area-resized `gray` (uint8[H, W]), up to date where that has `changes`."""
+    height = np.uint64(plane.shape[0])
+    taps = factors.shape[1]
+    column_sums = np.empty(gray.shape[1] + taps, np.int32)
+    remainders = np.empty(plane.shape[1], np.int32)
     divisor = np.int32(2 * total)
     offset = np.int32(total + (near >> 1 if near > 0 else 0))
     limit = np.int32(near)
     # Multiplying by 1 / divisor instead of dividing: the dividend is an integer plus a half and below 2**31, so the
     # quotient is at least 2**-32 relative away from a whole number, and float64 truncates it exactly.
     inverse = 1.0 / divisor
-    taps = columns.shape[1] - 2
-    width = gray.shape[1]
-    for i in range(plane.shape[0]):
-        row = rows[i]
-        touched = np.int32(0)
-        for j in range(row[1]):
-            touched |= changed[row[0] + j]
-        if touched == 0:
-            continue
+    word_num = spans.shape[0]
+    for i in range(height):
+        top, count = np.uint64(weights[i, 0]), np.uint64(weights[i, 1])
+        bits = np.uint64(0)
+        for j in range(top, top + count):
+            bits |= changes[j]
+        begin, end = _next_run(bits, 0, word_num) if bits else (word_num, word_num)
+        while begin < word_num:
+            # The cells that overlap the changed pixels, and the pixels of these cells.
+            first, last = np.uint64(spans[begin, 0]), np.uint64(spans[end - 1, 1])
+            left = np.uint64(weights[height + first, 0])
+            right = np.uint64(weights[height + last - ONE, 0] + weights[height + last - ONE, 1])
+            weight, weight_b, weight_c = np.int32(weights[i, 2]), np.int32(weights[i, 3]), np.int32(weights[i, 4])
+            row_b, row_c = min(top + ONE, top + count - ONE), min(top + TWO, top + count - ONE)
+            for c in range(left, right):
+                column_sums[c] = np.int32(
+                    np.int32(gray[top, c]) * weight
+                    + np.int32(gray[row_b, c]) * weight_b
+                    + np.int32(gray[row_c, c]) * weight_c
+                )
+            for j in range(np.uint64(3), count):
+                weight = np.int32(weights[i, TWO + j])
+                for c in range(left, right):
+                    column_sums[c] = np.int32(column_sums[c] + np.int32(np.int32(gray[top + j, c]) * weight))
 
-        source, weight = gray[row[0]], np.int32(row[2])
-        for c in range(width):
-            column_sums[c] = np.int32(source[c]) * weight
-        for j in range(1, row[1]):
-            source, weight = gray[row[0] + j], np.int32(row[2 + j])
-            for c in range(width):
-                column_sums[c] = np.int32(column_sums[c] + np.int32(np.int32(source[c]) * weight))
+            for x in range(first, last):
+                start = np.uint64(weights[height + x, 0])
+                value = column_sums[start] * np.int32(weights[height + x, 2])
+                value += column_sums[start + ONE] * np.int32(weights[height + x, 3])
+                value += column_sums[start + TWO] * np.int32(weights[height + x, 4])
+                for k in range(TAPS, taps):
+                    value += column_sums[start + np.uint64(k)] * np.int32(weights[height + x, 2 + k])
+                remainders[x] = value
 
-        for x in range(columns.shape[0]):
-            first = np.uint64(columns[x, 0])
-            value = column_sums[first] * np.int32(columns[x, 2])
-            value += column_sums[first + ONE] * np.int32(columns[x, 3])
-            value += column_sums[first + TWO] * np.int32(columns[x, 4])
-            for k in range(3, taps):
-                value += column_sums[first + np.uint64(k)] * np.int32(columns[x, 2 + k])
-            sums[x] = value
-
-        ties = np.int32(0)
-        for x in range(columns.shape[0]):
-            doubled = np.int32(2) * sums[x] + offset
-            level = np.int32((np.float64(doubled) + 0.5) * inverse)
-            plane[i, x] = level
-            remainder = np.int32(doubled - level * divisor)
-            sums[x] = remainder
-            ties |= np.int32(remainder <= limit)
-        if ties:
-            for x in range(columns.shape[0]):
-                if sums[x] <= limit:
-                    plane[i, x] = _cv2_round(
-                        gray, row, columns[x], row_factors[i], column_factors[x], np.float32(scale)
-                    )
+            has_ties = np.int32(0)
+            for x in range(first, last):
+                doubled = np.int32(np.int32(2) * remainders[x] + offset)
+                level = np.int32((np.float64(doubled) + 0.5) * inverse)
+                plane[i, x] = level
+                remainder = np.int32(doubled - np.int32(level * divisor))
+                remainders[x] = remainder
+                has_ties |= np.int32(remainder <= limit)
+            if has_ties:
+                for x in range(first, last):
+                    if remainders[x] <= limit:
+                        plane[i, x] = _round_as_cv2(
+                            gray, weights[i], weights[height + x], factors[i], factors[height + x], np.float32(scale)
+                        )
+            begin, end = _next_run(bits, end, word_num)
 
 
 @_jit
 def push_after_resize(
     screens: UInt64Array,
-    newest: int,
-    everything: bool,
     levels: UInt8Array,
     gray: UInt8Array,
-    rows: UInt32Array,
-    columns: UInt32Array,
-    row_factors: Float32Array,
-    column_factors: Float32Array,
+    weights: UInt32Array,
+    spans: UInt32Array,
+    factors: Float32Array,
     total: int,
     near: int,
     scale: float,
     resized: UInt8Array,
     ring: UInt8Array,
+    newest: int,
     slot: int,
 ) -> None:
     """Gray and area-resize two screens, and write the pixelwise maximum of the two into the ring.
 
     Args:
-        screens (uint64[2, 2, H, W/8]): two pairs of screens, colour indices, eight to a word; W a multiple of 8.
-        newest (int): which pair is new; the other is the pair before it.
-        everything (bool): compute all rows, whatever the pair before holds.
+        screens (uint64[2, 2, H, W/8]): two pairs of screens, colour indices, eight to a word, zeros up to a whole word.
         levels (uint8[256]): the gray level of each colour index.
-        gray (uint8[2, H, W]): the gray levels of the pair before; made those of the new pair.
-        rows (uint32[h, 2 + taps]): `AxisPlan.weights` of the vertical axis.
-        columns (uint32[w, 2 + taps]): `AxisPlan.weights` of the horizontal axis.
-        row_factors (float32[h, taps]): `AxisPlan.factors` of the vertical axis.
-        column_factors (float32[w, taps]): `AxisPlan.factors` of the horizontal axis.
+        gray (uint8[2, H, W]): the gray levels of the pair before; made those of the new pair. W a multiple of 8.
+        weights (uint32[h + w, 2 + taps]): `AreaPlan.weights`.
+        spans (uint32[n, 2]): `AreaPlan.spans`.
+        factors (float32[h + w, taps]): `AreaPlan.factors`.
         total (int): `AreaPlan.total`.
         near (int): `AreaPlan.near`.
         scale (float): `AreaPlan.scale`.
         resized (uint8[2, h, w]): the pair before, resized; made that of the new pair.
-        ring (uint8[K, h, w]): planes; one is written.
-        slot (int): which plane of the ring to write.
+        ring (uint8[2 * K, h, w]): the planes, twice; see `FrameStack`.
+        newest (int): which pair is new; the other is the pair before it.
+        slot (int): which plane of the ring to write, and K after it.
     """
-    changed = np.empty(screens.shape[2], np.int32)
-    column_sums = np.zeros(gray.shape[2] + 2, np.int32)
-    sums = np.empty(columns.shape[0], np.int32)
+    changes = np.empty(screens.shape[2], np.uint64)
     for n in range(2):
-        _find_changed(screens[newest, n], screens[1 - newest, n], changed)
+        _find_changes(screens[newest, n], screens[1 - newest, n], changes)
         screen = screens[newest, n].view(np.uint8)
-        for row in range(screen.shape[0]):
-            changed[row] |= everything
-            if changed[row]:
-                for c in range(screen.shape[1]):
-                    gray[n, row, c] = levels[screen[row, c]]
-        _resize_changed(
-            gray[n],
-            changed,
-            rows,
-            columns,
-            row_factors,
-            column_factors,
-            column_sums,
-            sums,
-            total,
-            near,
-            scale,
-            resized[n],
-        )
+        _gray_changes(screen, screen, False, changes, levels, gray[n])
+        _resize_changes(gray[n], changes, weights, spans, factors, total, near, scale, resized[n])
+    twin = slot + ring.shape[0] // 2
     for i in range(ring.shape[1]):
         for x in range(ring.shape[2]):
-            ring[slot, i, x] = max(resized[0, i, x], resized[1, i, x])
+            level = max(resized[0, i, x], resized[1, i, x])
+            ring[slot, i, x] = level
+            ring[twin, i, x] = level
 
 
 @_jit
 def push_before_resize(
     screens: UInt64Array,
-    newest: int,
-    everything: bool,
     levels: UInt8Array,
     gray: UInt8Array,
-    rows: UInt32Array,
-    columns: UInt32Array,
-    row_factors: Float32Array,
-    column_factors: Float32Array,
+    weights: UInt32Array,
+    spans: UInt32Array,
+    factors: Float32Array,
     total: int,
     near: int,
     scale: float,
     resized: UInt8Array,
     ring: UInt8Array,
+    newest: int,
     slot: int,
 ) -> None:
     """Gray two screens, take their pixelwise maximum, and area-resize that into the ring.
 
     The arguments are those of `push_after_resize`; of `gray` and `resized` only the first of two is used.
     """
-    changed = np.empty(screens.shape[2], np.int32)
-    changed_b = np.empty(screens.shape[2], np.int32)
-    column_sums = np.zeros(gray.shape[2] + 2, np.int32)
-    sums = np.empty(columns.shape[0], np.int32)
-    _find_changed(screens[newest, 0], screens[1 - newest, 0], changed)
-    _find_changed(screens[newest, 1], screens[1 - newest, 1], changed_b)
-    screen_a = screens[newest, 0].view(np.uint8)
-    screen_b = screens[newest, 1].view(np.uint8)
-    for row in range(screen_a.shape[0]):
-        changed[row] |= changed_b[row] | everything
-        if changed[row]:
-            for c in range(screen_a.shape[1]):
-                gray[0, row, c] = max(levels[screen_a[row, c]], levels[screen_b[row, c]])
-    _resize_changed(
-        gray[0],
-        changed,
-        rows,
-        columns,
-        row_factors,
-        column_factors,
-        column_sums,
-        sums,
-        total,
-        near,
-        scale,
-        resized[0],
-    )
+    changes = np.empty(screens.shape[2], np.uint64)
+    changes_b = np.empty(screens.shape[2], np.uint64)
+    _find_changes(screens[newest, 0], screens[1 - newest, 0], changes)
+    _find_changes(screens[newest, 1], screens[1 - newest, 1], changes_b)
+    for i in range(changes.size):
+        changes[i] |= changes_b[i]
+    screen_a, screen_b = screens[newest, 0].view(np.uint8), screens[newest, 1].view(np.uint8)
+    _gray_changes(screen_a, screen_b, True, changes, levels, gray[0])
+    _resize_changes(gray[0], changes, weights, spans, factors, total, near, scale, resized[0])
+    twin = slot + ring.shape[0] // 2
     for i in range(ring.shape[1]):
         for x in range(ring.shape[2]):
             ring[slot, i, x] = resized[0, i, x]
+            ring[twin, i, x] = resized[0, i, x]

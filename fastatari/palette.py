@@ -76,8 +76,8 @@ def gray_table(palette: str, gray: str) -> npt.NDArray[np.uint8]:
     """Return the gray level of each colour index.
 
     ``"cv2"`` is ``cv2.cvtColor(getScreenRGB(), cv2.COLOR_RGB2GRAY)``, in the 15-bit fixed point of OpenCV's 8-bit path.
-    ``"ale"`` is ``getScreenGrayscale()``, which gives an odd index the blue of the next colour; where it reads beyond
-    its table, for index 255, the gray level of that index is taken.
+    ``"ale"`` is ``getScreenGrayscale()``, which gives an odd index the blue of the next colour, and for index 255 reads
+    beyond its table, where ale-py's wheels hold a 0.
 
     Args:
         palette (str): one of `PALETTES`.
@@ -92,7 +92,7 @@ def gray_table(palette: str, gray: str) -> npt.NDArray[np.uint8]:
         return levels.astype(np.uint8)
     table = rgb[:, 0].copy()
     table[0::2] = table[1::2]
-    table[1:-1:2] = rgb[2::2, 2]
+    table[1::2] = [*rgb[2::2, 2], 0]
     return table
 
 

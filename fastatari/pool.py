@@ -54,7 +54,6 @@ class WorkerConnection:
         self._is_closing = False
         self._death: WorkerDiedError | None = None
         self._wait_for_reply = _make_wait(connection, process)
-        _connections.add(connection)
 
     def send(self, message: object) -> None:
         """Send a request, whose reply `recv` returns: ``("step", action)``, ``("reset", None)`` or ``("close", None)``.
@@ -208,6 +207,7 @@ class Worker:
         FrameStack()  # so that the kernels are compiled before the process starts, not in every process
 
         connection, remote = context.Pipe()
+        _connections.add(connection)
         block = context.RawArray("B", protocol.SLOT_NUM * math.prod(OBSERVATION_SHAPE))
         # Observations travel as uint8 and become the caller's dtype there.
         end = protocol.WorkerEnd(remote, block, OBSERVATION_SHAPE)
@@ -226,7 +226,7 @@ class Worker:
 
     def close(self, timeout: float = 1.0) -> None:
         """End the worker, by force after `timeout` seconds. May be called again."""
-        with contextlib.suppress(OSError, RuntimeError, gymnasium.error.Error):
+        with contextlib.suppress(OSError, RuntimeError, gymnasium.error.ClosedEnvironmentError):
             self.child.send(("close", None))
         self.child.close()
         self.process.join(timeout)

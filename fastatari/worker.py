@@ -59,7 +59,7 @@ def _make_answer(seed: int, game: str, dtype: npt.DTypeLike) -> Callable[[Any], 
     return fail
 
 
-def _answer(game: Game, message: object) -> Any:
+def _answer(game: Game, message: Any) -> Any:
     match message:
         case ("step", action):
             return game.step(action)

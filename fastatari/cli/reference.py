@@ -5,6 +5,7 @@ slow and obvious form of the same rules, in its structure and its costs like ``l
 gymnasium.
 """
 
+import contextlib
 import multiprocessing
 from multiprocessing.connection import Connection
 from typing import Any
@@ -24,6 +25,7 @@ class ReferenceGame:
     """The twin of `fastatari.Game` with dtype float64: one gymnasium environment, two calls of cv2 a screen."""
 
     def __init__(self, seed: int, env_id: str = "BreakoutNoFrameskip-v4", **kwargs: Any) -> None:
+        ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self.env = gymnasium.make(env_id, **kwargs)
         self._seed: int | None = seed
         self._stack = np.zeros((4, 84, 84))
@@ -70,21 +72,27 @@ class ReferenceWorker:
 
     def __init__(self, seed: int, env_id: str = "BreakoutNoFrameskip-v4", **kwargs: Any) -> None:
         self.child, remote = multiprocessing.Pipe()
-        self.process = multiprocessing.Process(target=_serve, args=(remote, seed, env_id, kwargs), daemon=True)
+        self.process = multiprocessing.Process(
+            target=_serve, args=(self.child, remote, seed, env_id, kwargs), daemon=True
+        )
         self.process.start()
 
 
-def _serve(remote: "Connection[Any, Any]", seed: int, env_id: str, kwargs: dict[str, Any]) -> None:
+def _serve(
+    child: "Connection[Any, Any]", remote: "Connection[Any, Any]", seed: int, env_id: str, kwargs: dict[str, Any]
+) -> None:
+    child.close()  # a copy of the caller's end: were it open, this process would outlive a caller that is killed
     game = ReferenceGame(seed, env_id, **kwargs)
-    while True:
-        command, data = remote.recv()
-        if command == "step":
-            remote.send(game.step(data))
-        elif command == "reset":
-            remote.send(game.reset())
-        else:
-            remote.close()
-            return
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            command, data = remote.recv()
+            if command == "step":
+                remote.send(game.step(data))
+            elif command == "reset":
+                remote.send(game.reset())
+            else:
+                remote.close()
+                return
 
 
 def _process(screen: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:

@@ -1,0 +1,8 @@
+"""Says what the figures are measured with."""
+
+import contenders
+
+
+def pytest_report_header() -> str:
+    """Name the machine, and the versions of everything that is compared."""
+    return ", ".join(f"{name} {value}" for name, value in contenders.describe_environment().items())

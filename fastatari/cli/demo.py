@@ -1,0 +1,246 @@
+"""The demo: random play with fastatari's workers and with the reference's, in turn, compared and timed."""
+
+import contextlib
+import itertools
+import math
+import signal
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import numpy.typing as npt
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column, Table
+
+from fastatari.cli import picture
+from fastatari.cli.reference import ReferenceWorker
+from fastatari.game import OBSERVATION_SHAPE, Game
+from fastatari.pool import Worker
+
+# How many observations a round may have. The reference's are kept as float64, 0.2 MB each.
+_ROUND_OBSERVATIONS = 400
+
+_REFRESH_SECONDS = 0.1
+
+# The picture is taken at the first reward of an episode, but not before this many of its steps, and not much later
+# than after so many steps without one.
+_PICTURE_STEPS = 8
+_PICTURE_PATIENCE = 1000
+
+_BARS = "▁▂▃▄▅▆▇█"
+_ASCII_BARS = ".:-=+*#@"
+
+
+class Player:
+    """A trainer's loop over one kind of workers, with a clock.
+
+    Args:
+        workers (Sequence[Worker | ReferenceWorker]): who plays; not closed.
+        dtype (numpy.dtype): of the observations that they send.
+        step_num (int): the most steps of a round.
+
+    Attributes:
+        rates (list[float]): steps per second of each round, all workers together.
+        results (list[tuple[float, bool, Any]]): reward, done and info of each step of the latest round.
+    """
+
+    def __init__(self, workers: Sequence[Worker | ReferenceWorker], dtype: npt.DTypeLike, step_num: int) -> None:
+        self._workers = workers
+        self._observations = np.zeros((len(workers), *OBSERVATION_SHAPE), np.uint8)
+        self._kept = np.zeros((step_num, *self._observations.shape), dtype)
+        self.rates: list[float] = []
+        self.results: list[tuple[float, bool, Any]] = []
+
+    def reset(self) -> npt.NDArray[Any]:
+        """Reset all games; return their observations (dtype[1, workers, 4, 84, 84]), valid until the next round."""
+        for worker in self._workers:
+            worker.child.send(("reset", None))
+        for i, worker in enumerate(self._workers):
+            self._kept[0, i] = worker.child.recv()
+        return self._kept[:1]
+
+    def play(self, actions: npt.NDArray[np.int64], advance: Callable[[int], None]) -> npt.NDArray[Any]:
+        """Play a round.
+
+        Args:
+            actions (int64[steps, workers]): indices into the game's action set.
+            advance: called with the number of workers after each step.
+
+        Returns:
+            dtype[steps, workers, 4, 84, 84]: the observations as they were received, valid until the next round.
+        """
+        seconds = 0.0
+        self.results = []
+        for step_actions, kept in zip(actions, self._kept, strict=False):
+            replies = []
+            begin = time.perf_counter()
+            for worker, action in zip(self._workers, step_actions, strict=True):
+                worker.child.send(("step", action))
+            for i, worker in enumerate(self._workers):
+                replies.append(worker.child.recv())
+                self._observations[i] = replies[-1][0]
+            seconds += time.perf_counter() - begin
+            # What a trainer would not do is done while the clock stands still.
+            for i, (observation, *result) in enumerate(replies):
+                kept[i] = observation
+                self.results.append(tuple(result))
+            advance(len(replies))
+        self.rates.append(actions.size / seconds)
+        return self._kept[: len(actions)]
+
+
+def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int) -> int:
+    """Play, compare, and show what came of it.
+
+    Args:
+        rom (str): the game's id in ale-py.
+        worker_num (int): how many workers of each kind play at a time.
+        step_num (int): the steps of each worker.
+        output (Path): the file that the picture goes to.
+        seed (int): seeds the actions, and the workers with the numbers from it on.
+
+    Returns:
+        int: the exit status: 0, or 1 if anything differs.
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 10_000  # lines of a file are as long as they are
+    console.print(f"{rom}, random play; workers: {worker_num}, steps of each: {step_num:,}; a step is 4 frames")
+    rng = np.random.default_rng(seed)
+    game = Game(seed, game=rom)
+    actions = rng.integers(len(game.console.action_meanings), size=(step_num, worker_num))
+    round_steps = max(1, _ROUND_OBSERVATIONS // worker_num)
+    pixels = results = 0
+    episodes: list[float] = []
+    with _start_workers(rom, range(seed, seed + worker_num)) as (workers, references):
+        player = Player(workers, np.uint8, round_steps)
+        reference = Player(references, np.float64, round_steps)
+        with _show_progress(console, 2 * actions.size) as advance:
+            pixels += int(np.count_nonzero(player.reset() != reference.reset()))
+            for first in range(0, step_num, round_steps):
+                turn = actions[first : first + round_steps]
+                pixels += int(np.count_nonzero(player.play(turn, advance) != reference.play(turn, advance)))
+                results += sum(a != b for a, b in zip(player.results, reference.results, strict=True))
+                episodes += [info["reward"] for _, done, info in player.results if done]
+
+    console.print("", _tabulate_rates(player.rates, reference.rates), "", sep="\n")
+    facts = Table.grid("", Column(overflow="fold"), padding=(0, 2))
+    facts.add_row("compared", _describe_differences(actions.size + worker_num, pixels, actions.size, results))
+    facts.add_row("episodes", _describe_returns(episodes, _ASCII_BARS if console.options.ascii_only else _BARS))
+    picture.save(output, rom, *_play_until_reward(game, rng))
+    facts.add_row("picture", escape(str(output)))
+    console.print(facts)
+    return 1 if pixels or results else 0
+
+
+@contextlib.contextmanager
+def _start_workers(rom: str, seeds: Sequence[int]) -> Iterator[tuple[list[Worker], list[ReferenceWorker]]]:
+    """Start a worker of each kind for each seed, and end them all afterwards."""
+    name = rom.title().replace("_", "")
+    env_id, kwargs = f"{name}NoFrameskip-v4", {}
+    if env_id not in gymnasium.registry:
+        env_id, kwargs = f"ALE/{name}-v5", {"frameskip": 1, "repeat_action_probability": 0.0}
+    workers: list[Worker] = []
+    references: list[ReferenceWorker] = []
+    try:
+        with _sigint_blocked():
+            for seed in seeds:
+                workers.append(Worker(seed, game=rom))
+                references.append(ReferenceWorker(seed, env_id, **kwargs))
+        yield workers, references
+    finally:
+        with _sigint_blocked():
+            for worker in workers:
+                worker.close()
+            # Not asked to close: after Ctrl-C one may be in the middle of sending what nobody will receive.
+            for reference in references:
+                reference.process.terminate()
+                reference.process.join()
+
+
+@contextlib.contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    """Put Ctrl-C off. It never reaches processes that are started meanwhile: they begin with the signal blocked."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def _show_progress(console: Console, total: int) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar, if this is a terminal; yield what advances it by a number of steps."""
+    columns = (
+        TextColumn("playing"),
+        BarColumn(30),  # leaves room for what a terminal echoes of Ctrl-C
+        TextColumn("{task.percentage:3.0f}% "),
+        TimeElapsedColumn(),
+        TextColumn("elapsed "),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    # A bar that refreshed itself would do so in a thread of its own, while the clock runs.
+    with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        refreshed = 0.0
+
+        def advance(step_num: int) -> None:
+            nonlocal refreshed
+            progress.advance(task, step_num)
+            if time.monotonic() - refreshed > _REFRESH_SECONDS:
+                progress.refresh()
+                refreshed = time.monotonic()
+
+        yield advance
+
+
+def _tabulate_rates(rates: Sequence[float], reference_rates: Sequence[float]) -> Table:
+    ratios = [rate / reference_rate for rate, reference_rate in zip(rates, reference_rates, strict=True)]
+    caption = f"medians over rounds ({len(ratios)}), ratios from {min(ratios):.1f} to {max(ratios):.1f}"
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, caption=caption, caption_justify="left")
+    table.add_column("")
+    for heading in ("fastatari", "gymnasium and cv2", "ratio"):
+        table.add_column(heading, justify="right")
+    medians = [f"{statistics.median(values):,.0f}" for values in (rates, reference_rates)]
+    table.add_row("steps per second", *medians, f"[bold green]{statistics.median(ratios):.1f}[/]")
+    return table
+
+
+def _describe_differences(observation_num: int, pixels: int, result_num: int, results: int) -> str:
+    text = (
+        f"{observation_num:,} observations with cv2's: {pixels:,} pixels differ\n"
+        f"{result_num:,} rewards, dones and infos: {results:,} differ"
+    )
+    return f"[{'bold red' if pixels or results else 'green'}]{text}[/]"
+
+
+def _describe_returns(returns: Sequence[float], bars: str) -> str:
+    """Say what the episodes' returns were, with a histogram as a line of bars."""
+    if not returns:
+        return "none ended"
+    low, high = min(returns), max(returns)
+    counts, _ = np.histogram(returns, bins=min(24, int(high - low) + 1))
+    line = "".join(bars[math.ceil(len(bars) * count / max(counts)) - 1] if count else " " for count in counts)
+    return (
+        f"{len(returns):,} (of one life each), mean return {statistics.mean(returns):,.2f}, best {high:,.0f}\n"
+        f"returns {low:,.0f} {line} {high:,.0f}"
+    )
+
+
+def _play_until_reward(game: Game, rng: np.random.Generator) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """Play until something has happened; return the screen in its colours and the observation."""
+    game.reset()
+    for step in itertools.count():
+        observation, *_ = game.step(int(rng.integers(len(game.console.action_meanings))))
+        # The beginning of an episode shows the same screen four times.
+        if len(game.rewards) >= _PICTURE_STEPS and (any(game.rewards) or step >= _PICTURE_PATIENCE):
+            break
+    return game.console.read_rgb(), observation.astype(np.uint8)

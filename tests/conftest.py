@@ -1,0 +1,33 @@
+import multiprocessing
+import os
+from pathlib import Path
+
+import ale_py
+import cv2
+import numpy as np
+import pytest
+
+from fastatari import console
+
+cv2.setNumThreads(1)  # threads of cv2's would make every fork a fork of a threaded process, which Python warns about
+ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def few_frames(monkeypatch):
+    """Episodes of 203 frames, which end in the middle of a step."""
+    monkeypatch.setattr(console, "MAX_NUM_FRAMES_PER_EPISODE", 203)
+    return 203
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_behind():
+    before = set(os.listdir("/dev/shm")) if Path("/dev/shm").is_dir() else set()
+    yield
+    assert not multiprocessing.active_children()
+    assert not (set(os.listdir("/dev/shm")) - before if before else before)
