@@ -294,9 +294,8 @@ from reference import ROMS, StackTwin
 from fastatari import FrameStack
 rng = np.random.default_rng(0)
 for pool in ("after_resize", "before_resize"):
-    for shape, size in (
-        ((42, 37), (17, 15)), ((20, 16), (10, 8)), ((9, 9), (3, 3)), ((5, 2), (5, 1)), ((70, 9), (2, 8)), ((9, 70), (8, 2)),
-    ):
+    sides = [((42, 37), (17, 15)), ((20, 16), (10, 8)), ((9, 9), (3, 3)), ((5, 2), (5, 1)), ((70, 9), (2, 8))]
+    for shape, size in [*sides, ((9, 70), (8, 2))]:
         screens = [rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(4)]
         stack, twin = FrameStack(shape, size, pool=pool), StackTwin(size, pool=pool)
         for each in (stack, twin):

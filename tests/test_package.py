@@ -1,0 +1,98 @@
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fastatari
+
+ROOT = Path(__file__).parents[1]
+
+# Who may import whom: each file only what stands to its right, and numpy.
+IMPORTS = {
+    "errors": {"gymnasium"},
+    "palette": set(),
+    "area": set(),
+    "kernels": {"numba"},
+    "frames": {"area", "gymnasium", "kernels", "palette"},
+    "console": {"ale_py", "errors", "palette"},
+    "game": {"console", "frames", "gymnasium"},
+    "protocol": {"errors"},
+    "worker": {"game", "protocol"},
+    "pool": {"console", "errors", "frames", "game", "gymnasium", "protocol", "worker"},
+    "__init__": {"errors", "frames", "game", "pool", "worker"},
+}
+
+
+def run(*command, **kwargs):
+    return subprocess.run(command, capture_output=True, text=True, check=False, **kwargs)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "fastatari").glob("*.py")), ids=lambda path: path.stem)
+def test_imports_go_one_way(path):
+    imported = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module == "fastatari"):
+            imported |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imported.add(node.module.removeprefix("fastatari."))
+    modules = {name.partition(".")[0] for name in imported}
+    assert modules - set(sys.stdlib_module_names) - {"numpy"} == IMPORTS[path.stem] & modules
+
+
+def test_every_file_has_its_place_in_the_order():
+    done = set()
+    for module, imports in IMPORTS.items():
+        assert imports & IMPORTS.keys() <= done
+        done.add(module)
+    assert done == {path.stem for path in (ROOT / "fastatari").glob("*.py")}
+
+
+def test_compiled_functions_live_in_one_file():
+    for path in (ROOT / "fastatari").rglob("*.py"):
+        assert path.stem == "kernels" or "numba" not in re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), re.M)
+
+
+def test_public_names():
+    assert fastatari.__all__ == sorted(fastatari.__all__)
+    assert all(hasattr(fastatari, name) for name in fastatari.__all__)
+    assert all(getattr(fastatari, name).__doc__ for name in fastatari.__all__)
+
+
+def test_using_the_package_imports_neither_cv2_nor_what_extras_bring():
+    program = (
+        "import sys, fastatari, fastatari.cli.main\n"
+        "fastatari.Game(0).reset()\n"
+        "with fastatari.Worker(0) as worker:\n"
+        "    worker.child.send(('reset', None))\n"
+        "    worker.child.recv()\n"
+        "print({'cv2', 'rich', 'PIL', 'matplotlib', 'torch'} & set(sys.modules))"
+    )
+    assert run(sys.executable, "-c", program).stdout == "set()\n"
+
+
+def test_version_is_in_the_changelog():
+    assert f"## [{fastatari.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_readme_examples_run():
+    readme = (ROOT / "README.md").read_text()
+    programs = re.findall(r"```python\n(.*?)```", readme, re.S)
+    assert programs
+    for program in programs:
+        outcome = run(sys.executable, "-W", "error", "-c", program)
+        assert outcome.returncode == 0, outcome.stderr
+        expected = re.findall(r"# prints (.*)$", program, re.M)
+        assert outcome.stdout.splitlines() == expected
+
+
+@pytest.mark.parametrize(
+    "command", [["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]], ids=" ".join
+)
+def test_linters_agree(command, tmp_path):
+    environment = {**os.environ, "RUFF_CACHE_DIR": str(tmp_path), "MYPY_CACHE_DIR": str(tmp_path)}
+    outcome = run(sys.executable, "-m", *command, cwd=ROOT, env=environment)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
