@@ -143,8 +143,9 @@ class FastChain:
     def __init__(self, source: Source) -> None:
         self._read_screen = source.read_screen
         self._frames = FrameStack(source.screen_shape, palette=source.palette)
-        self._read_screen(self._frames.screens[0])
-        self._frames.reset_screens()
+        first = np.empty(source.screen_shape, np.uint8)
+        self._read_screen(first)
+        self._frames.reset(first)
 
     def take_first(self) -> None:
         """Take the screen of frame 3."""

@@ -1,12 +1,13 @@
 """Finds out for which ROMs a saved start state is exact, and writes the answer into the package.
 
-``python benchmarks/sweep_start_states.py`` plays every ROM that ale-py loads on two emulators side by side, with the same
-actions: one resets truly every time, the other resets truly twice, saves its state after the second reset, and restores that
-from then on. After every frame their screens, RAM, rewards, lives and game-over flags are compared. A ROM is listed if nothing
-ever differs; what differed first, and after how many resets and frames, is written down for the others.
+``python benchmarks/sweep_start_states.py`` plays every ROM that ale-py loads on two emulators side by side, with the
+same actions: one resets truly every time, the other resets truly twice, saves its state after the second reset, and
+restores that from then on. After every frame their screens, RAM, rewards, lives and game-over flags are compared. A
+ROM is listed if nothing ever differs; what differed first, and after how many resets and frames, is written down for
+the others.
 
-Episodes are of four kinds, so that resets happen in many states: cut off after a few frames, after the first lost life, at the
-end of the game, and after a random, longer time.
+Episodes are of four kinds, so that resets happen in many states: cut off after a few frames, after the first lost
+life, at the end of the game, and after a random, longer time.
 """
 
 import argparse
@@ -122,14 +123,13 @@ def main() -> None:
     ]
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(mp_context=context) as pool:
-        jobs = [
-            pool.submit(sweep, rom, arguments.saved_after, arguments.seed, arguments.episodes) for rom in roms
-        ]
+        jobs = [pool.submit(sweep, rom, arguments.saved_after, arguments.seed, arguments.episodes) for rom in roms]
         outcomes = []
         for job in concurrent.futures.as_completed(jobs):
             outcomes.append(job.result())
             rom, difference, resets, frames = outcomes[-1]
-            print(f"{len(outcomes):3}/{len(roms)} {rom}: {difference or 'same'} ({resets} resets, {frames:,} frames)", flush=True)
+            amount = f"{resets} resets, {frames:,} frames"
+            print(f"{len(outcomes):3}/{len(roms)} {rom}: {difference or 'same'} ({amount})", flush=True)
     if arguments.roms or arguments.saved_after != 2:
         return
     write(sorted(outcomes), arguments)
@@ -137,17 +137,20 @@ def main() -> None:
 
 def write(outcomes: list[Outcome], arguments: argparse.Namespace) -> None:
     """Write the module that holds the result."""
+    version = importlib.metadata.version("ale-py")
     same = [outcome for outcome in outcomes if not outcome.difference]
     lines = [
         '"""For which ROMs a saved start state is exact; written by ``benchmarks/sweep_start_states.py``, not by hand.',
         "",
-        f"Found with ale-py {importlib.metadata.version('ale-py')} in default mode and difficulty, without sticky actions, for",
-        f"{arguments.episodes} resets of each ROM and {min(o.frames for o in same):,} to {max(o.frames for o in same):,} frames.",
+        f"Found with ale-py {version} in default mode and difficulty, without sticky actions, for {arguments.episodes}",
+        f"resets of each ROM, and {min(o.frames for o in same):,} to {max(o.frames for o in same):,} frames.",
         '"""',
         "",
-        f'ALE_PY = "{importlib.metadata.version("ale-py")}"',
+        f'ALE_PY = "{version}"',
         "",
-        "# Every true reset but the first plays as the restored state of the second does.",
+        "# The true reset whose state is saved. Every one after it plays as that state does when it is restored.",
+        f"SAVED_RESET = {arguments.saved_after}",
+        "",
         "EXACT = frozenset({",
         *(f'    "{outcome.rom}",' for outcome in same),
         "})",

@@ -12,7 +12,8 @@ import ale_py.roms
 import numpy as np
 import numpy.typing as npt
 
-from fastatari import palette
+from fastatari import palette, start_states
+from fastatari.checks import check_choice, check_integer
 from fastatari.errors import InvalidAction
 
 # gymnasium's ids around a game's name, as in ALE/Breakout-v5 and BreakoutNoFrameskip-v4. They name the ROM only:
@@ -20,6 +21,9 @@ from fastatari.errors import InvalidAction
 _ID = re.compile(r"(?:ALE/)?(?P<name>\w+?)(?:NoFrameskip|Deterministic)?(?:-v\d)?")
 
 MAX_NUM_FRAMES_PER_EPISODE = 108_000
+
+StartStates = Literal["saved", "true"]
+START_STATES = ("saved", "true")
 
 
 def find_rom(game: str) -> tuple[str, Path]:
@@ -61,6 +65,8 @@ class Console:
     Args:
         game (str): the name of the game, as for `find_rom`.
         seed (int): seeds ale-py's generator as gymnasium does. Without sticky actions nothing depends on it.
+        start_states ("saved" | "true"): whether resets restore the saved state of an earlier reset, where that is exact
+            (`fastatari.start_states`): 0.04 ms instead of 5 ms, for the emulation of some 70 frames.
 
     Attributes:
         rom (str): the ROM's id.
@@ -70,13 +76,14 @@ class Console:
 
     Raises:
         TypeError: `game` is not a string, `seed` not an integer.
-        ValueError: ale-py has no such game or refuses it; `seed` is negative.
+        ValueError: ale-py has no such game or refuses it; `seed` is negative; `start_states` is another.
         OSError: the ROM's file is missing or is not the one that ale-py knows.
     """
 
-    def __init__(self, game: str, seed: int) -> None:
+    def __init__(self, game: str, seed: int, start_states: StartStates = "saved") -> None:
         self.rom, path = find_rom(game)
-        seed = check_seed(seed)
+        seed = check_integer("seed", seed, least=0)
+        check_choice("start_states", start_states, START_STATES)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         ale = ale_py.ALEInterface()
         _, ale_seed = np.random.SeedSequence(seed).generate_state(2)
@@ -89,14 +96,36 @@ class Console:
         self._actions = ale.getMinimalActionSet()
         self.action_meanings = tuple(action.name for action in self._actions)
 
+        self._ale = ale
+        self._saves_start = start_states == "saved" and _is_start_exact(self.rom)
+        self._reset_num = 0
+        self._start: tuple[ale_py.ALEState, npt.NDArray[np.uint8]] | None = None
+
         # Methods of the emulator itself, because a Python function around each would cost 0.1 us a call.
-        self.reset = ale.reset_game
         self.act = ale.act
         self.lives = ale.lives
         self.game_over = ale.game_over
         self.read_screen = ale.getScreen
         self.read_rgb = ale.getScreenRGB
         self.read_gray = ale.getScreenGrayscale
+
+    def reset(self) -> npt.NDArray[np.uint8]:
+        """Begin an episode.
+
+        Returns:
+            uint8[H, W]: its first screen, colour indices; not to be written to. The emulator itself may show another
+            until the first action.
+        """
+        if self._start is not None:
+            state, screen = self._start
+            self._ale.restoreState(state)
+            return screen
+        self._ale.reset_game()
+        screen = self._ale.getScreen()
+        self._reset_num += 1
+        if self._saves_start and self._reset_num == start_states.SAVED_RESET:
+            self._start = self._ale.cloneState(), screen
+        return screen
 
     def check_action(self, action: int) -> ale_py.Action:
         """Return the emulator's action of an index into the game's action set.
@@ -119,19 +148,9 @@ class Console:
         return self._actions[index]
 
 
-def check_seed(seed: int) -> int:
-    """Return a seed as a non-negative int.
-
-    Raises:
-        TypeError: `seed` is not an integer; a boolean is none.
-        ValueError: `seed` is negative.
-    """
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise TypeError(f"`seed` must be an integer, got {seed!r} of type {type(seed).__name__}")
-    number = operator.index(seed)
-    if number < 0:
-        raise ValueError(f"`seed` must not be negative, got {number}")
-    return number
+def _is_start_exact(rom: str) -> bool:
+    """Return whether a saved start state is known to be exact: for another version of ale-py nothing is."""
+    return ale_py.__version__ == start_states.ALE_PY and rom in start_states.EXACT
 
 
 def _key(name: str) -> str:

@@ -2,17 +2,18 @@
 
 import contextlib
 import functools
-import operator
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import gymnasium.error
 import numpy as np
 import numpy.typing as npt
 
-from fastatari import area, kernels, palette
+from fastatari import area, kernels
+from fastatari.checks import check_array, check_choice, check_integer, check_pair
+from fastatari.palette import GRAYS, PALETTES, gray_table
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -57,12 +58,12 @@ class FrameStack:
         gray: Gray = "cv2",
         palette: Palette = "ntsc",
     ) -> None:
-        self.screen_shape = height, width = _pair("screen_shape", screen_shape, (area.MAX_SIDE, area.MAX_SIDE))
-        self.size = _pair("size", size, self.screen_shape)
-        self.stack_num = _positive("stack_num", stack_num)
-        _check_choice("pool", pool, tuple(_PUSHES))
-        _check_choice("gray", gray, _GRAYS)
-        _check_choice("palette", palette, _PALETTES)
+        self.screen_shape = height, width = check_pair("screen_shape", screen_shape, (area.MAX_SIDE, area.MAX_SIDE))
+        self.size = check_pair("size", size, self.screen_shape)
+        self.stack_num = check_integer("stack_num", stack_num, least=1)
+        check_choice("pool", pool, tuple(_PUSHES))
+        check_choice("gray", gray, GRAYS)
+        check_choice("palette", palette, PALETTES)
 
         # Rows are compared eight pixels at a time: they begin at multiples of 8 bytes, and what lies between is 0.
         words = -(-width // 8)
@@ -75,7 +76,7 @@ class FrameStack:
         self._push = functools.partial(
             _PUSHES[pool],
             self._screens,
-            _gray_table(palette, gray),
+            gray_table(palette, gray),
             np.zeros((2, height, 8 * words), np.uint8),
             *area.plan(self.screen_shape, self.size),
             np.zeros((2, *self.size), np.uint8),
@@ -107,8 +108,11 @@ class FrameStack:
             ValueError: `screen` has another shape or layout. The stack is as before.
         """
         self._check_screen("screen", screen)
-        self.screens[0] = screen
-        self.reset_screens()
+        self.screens[:] = screen
+        newest = self._oldest
+        self._write()
+        self._ring[:] = self._ring[newest]
+        self._has_reset = True
 
     def push(self, screen_a: UInt8Array, screen_b: UInt8Array) -> None:
         """Add the plane of two screens to the stack, in the place of the oldest.
@@ -128,15 +132,6 @@ class FrameStack:
         screens[0] = screen_a
         screens[1] = screen_b
         self.push_screens()
-
-    def reset_screens(self) -> None:
-        """Fill the stack with the plane of ``screens[0]``."""
-        screens = self.screens
-        screens[1] = screens[0]
-        newest = self._oldest
-        self._write()
-        self._ring[:] = self._ring[newest]
-        self._has_reset = True
 
     def push_screens(self) -> None:
         """Add the plane of ``screens[0]`` and ``screens[1]`` to the stack, in the place of the oldest.
@@ -167,7 +162,7 @@ class FrameStack:
         stack: UInt8Array = self._ring[self._oldest : self._oldest + self.stack_num]
         if out is None:
             return stack.copy()
-        _check_array("out", out, stack.shape)
+        check_array("out", out, stack.shape)
         if not out.flags.writeable:
             raise ValueError("`out` must be writeable, got a read-only array")
         out[:] = stack
@@ -180,15 +175,9 @@ class FrameStack:
         self._oldest = (self._oldest + 1) % self.stack_num
 
     def _check_screen(self, name: str, screen: UInt8Array) -> None:
-        _check_array(name, screen, self.screen_shape)
+        check_array(name, screen, self.screen_shape)
         if not screen.flags.c_contiguous:
             raise ValueError(f"`{name}` must be C-contiguous, got strides {screen.strides}")
-
-
-# The parameters `gray` and `palette` hide the module's name inside the class.
-_GRAYS = palette.GRAYS
-_PALETTES = palette.PALETTES
-_gray_table = palette.gray_table
 
 
 @contextlib.contextmanager
@@ -203,36 +192,3 @@ def _notice_of_compilation() -> Iterator[None]:
     finally:
         timer.cancel()
         timer.join()
-
-
-def _check_array(name: str, array: UInt8Array, shape: tuple[int, ...]) -> None:
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"`{name}` must be a uint8 array, got {type(array).__name__}")
-    if array.dtype != np.uint8:
-        raise TypeError(f"`{name}` must be a uint8 array, got dtype {array.dtype}")
-    if array.shape != shape:
-        raise ValueError(f"`{name}` must have shape {shape}, got {array.shape}")
-
-
-def _check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, allowed))}, got {value!r}")
-
-
-def _positive(name: str, value: int) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"`{name}` must be an integer, got {value!r}")
-    number = operator.index(value)
-    if number < 1:
-        raise ValueError(f"`{name}` must be positive, got {number}")
-    return number
-
-
-def _pair(name: str, value: Any, most: tuple[int, int]) -> tuple[int, int]:
-    """Return a height and a width as ints, checked to be from 1 to `most`."""
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        raise TypeError(f"`{name}` must be a pair (height, width), got {value!r}")
-    height, width = (_positive(name, side) for side in value)
-    if height > most[0] or width > most[1]:
-        raise ValueError(f"`{name}` must be at most {most}, got {(height, width)}")
-    return height, width

@@ -1,12 +1,13 @@
 """`Game`: labml's Atari game, with its observations to the byte."""
 
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import gymnasium.error
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.console import Console
+from fastatari.checks import check_dtype
+from fastatari.console import Console, StartStates
 from fastatari.frames import FrameStack
 
 Observation = npt.NDArray[np.uint8] | npt.NDArray[np.float64]
@@ -45,6 +46,11 @@ class Game:
         game (str): the name of the game, as ``breakout``, ``Breakout``, ``ALE/Breakout-v5`` or
             ``BreakoutNoFrameskip-v4``.
         dtype (numpy.dtype): of the observations: uint8, or float64 as labml returns them. The values are the same.
+        start_states ("saved" | "true"): whether a reset may restore the saved state of an earlier one instead of
+            emulating
+            some 70 frames. Only done for ROMs and the version of ale-py for which nothing that can be observed depends
+            on
+            it (`fastatari.start_states`).
 
     Attributes:
         rewards (list[float]): the reward of each step of the current episode.
@@ -53,13 +59,21 @@ class Game:
 
     Raises:
         TypeError: `game` is not a string, `seed` not an integer.
-        ValueError: ale-py has no such game or refuses it; `seed` is negative; `dtype` is another.
+        ValueError: ale-py has no such game or refuses it; `seed` is negative; `dtype` or `start_states` is
+            another.
         OSError: the ROM's file is missing or is not the one that ale-py knows.
     """
 
-    def __init__(self, seed: int, *, game: str = "breakout", dtype: npt.DTypeLike = np.uint8) -> None:
+    def __init__(
+        self,
+        seed: int,
+        *,
+        game: str = "breakout",
+        dtype: npt.DTypeLike = np.uint8,
+        start_states: StartStates = "saved",
+    ) -> None:
         self._dtype = check_dtype(dtype)
-        self.console = Console(game, seed)
+        self.console = Console(game, seed, start_states)
         self._stack = FrameStack(self.console.screen_shape, SIZE, STACK_NUM, palette=self.console.palette)
         self.rewards: list[float] = []
         self.lives = 0
@@ -71,12 +85,9 @@ class Game:
         Returns:
             dtype[4, 84, 84]: the first screen of the episode, processed, four times; a fresh array.
         """
-        console, stack = self.console, self._stack
-        console.reset()
-        console.read_screen(stack.screens[0])
-        stack.reset_screens()
+        self._stack.reset(self.console.reset())
         self.rewards = []
-        self.lives = console.lives()
+        self.lives = self.console.lives()
         self._has_reset = True
         return self._read()
 
@@ -118,16 +129,3 @@ class Game:
     def _read(self) -> Observation:
         stack = self._stack.read()
         return stack if self._dtype == np.uint8 else stack.astype(np.float64)
-
-
-def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
-    """Return the dtype of observations, checked to be uint8 or float64.
-
-    Raises:
-        TypeError: `dtype` names no dtype.
-        ValueError: it is another dtype.
-    """
-    checked = np.dtype(dtype)
-    if checked not in (np.uint8, np.float64):
-        raise ValueError(f"`dtype` must be uint8 or float64, got {checked}")
-    return checked

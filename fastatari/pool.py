@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari import protocol
-from fastatari.console import check_seed, find_rom
+from fastatari.checks import check_choice, check_dtype, check_integer
+from fastatari.console import START_STATES, StartStates, find_rom
 from fastatari.errors import WorkerDiedError
 from fastatari.frames import FrameStack
-from fastatari.game import OBSERVATION_SHAPE, check_dtype
+from fastatari.game import OBSERVATION_SHAPE
 from fastatari.worker import worker_process
 
 # How long a dying process may take to leave its exit code, in seconds.
@@ -175,6 +176,7 @@ class Worker:
         seed (int): as for `Game`.
         game (str): as for `Game`.
         dtype (numpy.dtype): as for `Game`.
+        start_states ("saved" | "true"): as for `Game`.
         context (str | multiprocessing.context.BaseContext, optional): the start method, ``"fork"``, ``"forkserver"`` or
             ``"spawn"``; by default the one that `multiprocessing` would use.
 
@@ -193,11 +195,13 @@ class Worker:
         *,
         game: str = "breakout",
         dtype: npt.DTypeLike = np.uint8,
+        start_states: StartStates = "saved",
         context: str | BaseContext | None = None,
     ) -> None:
-        seed = check_seed(seed)
+        seed = check_integer("seed", seed, least=0)
         find_rom(game)
         checked_dtype = check_dtype(dtype)
+        check_choice("start_states", start_states, START_STATES)
         if not isinstance(context, BaseContext):
             context = multiprocessing.get_context(context)
         if multiprocessing.current_process().daemon:
@@ -212,7 +216,7 @@ class Worker:
         # Observations travel as uint8 and become the caller's dtype there.
         end = protocol.WorkerEnd(remote, block, OBSERVATION_SHAPE)
         self.process: BaseProcess = context.Process(  # type: ignore[attr-defined]
-            target=worker_process, args=(end, seed), kwargs={"game": game}, daemon=True
+            target=worker_process, args=(end, seed), kwargs={"game": game, "start_states": start_states}, daemon=True
         )
         try:
             with _sigint_blocked():

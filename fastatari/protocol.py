@@ -40,8 +40,8 @@ _DONE = struct.Struct("=cddq")
 CLOSE = b"c"
 _RESET_REPLY = b"o"
 
-# So that the replies that a worker owes fit into the pipe, and it never waits for a caller that does not receive. Of a
-# traceback that is longer, as that of a deep recursion, the end says what happened.
+# How long a pickled exception, its summary and its traceback may be: so that the replies that a worker owes fit into
+# the pipe, and it never waits for a caller that does not receive.
 _MAX_TEXT = 16 * 1024
 
 
@@ -71,11 +71,13 @@ class Failure(NamedTuple):
         except Exception:  # whatever its __reduce__ and __init__ do, the caller has to hear of the exception
             exception = None
         text = "".join(traceback.format_exception(error))
+        if len(text) > _MAX_TEXT:
+            text = f"{text[: _MAX_TEXT // 2]}\n...\n{text[-_MAX_TEXT // 2 :]}"
         summary = traceback.format_exception_only(error)[-1].strip()
         return cls(
             exception,
             summary[:_MAX_TEXT],
-            text[-_MAX_TEXT:],
+            text,
             f"raised in worker process {os.getpid()} by {request!r:.200}",
         )
 

@@ -9,12 +9,18 @@ from typing import Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
+from fastatari.console import StartStates
 from fastatari.game import Game
 from fastatari.protocol import WorkerEnd
 
 
 def worker_process(
-    remote: "Connection[Any, Any] | WorkerEnd", seed: int, *, game: str = "breakout", dtype: npt.DTypeLike = np.uint8
+    remote: "Connection[Any, Any] | WorkerEnd",
+    seed: int,
+    *,
+    game: str = "breakout",
+    dtype: npt.DTypeLike = np.uint8,
+    start_states: StartStates = "saved",
 ) -> None:
     """Play a game for whoever is at the other end of a pipe, until told to close or until that end is gone.
 
@@ -28,17 +34,19 @@ def worker_process(
         seed (int): as for `Game`.
         game (str): as for `Game`.
         dtype (numpy.dtype): as for `Game`.
+        start_states ("saved" | "true"): as for `Game`.
 
     Raises:
         NotImplementedError: a request of another kind came through a `Connection`.
     """
+    make_game = functools.partial(Game, seed, game=game, dtype=dtype, start_states=start_states)
     try:
         if isinstance(remote, WorkerEnd):
             # Ctrl-C reaches every process of a terminal. The caller decides what becomes of its workers.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            remote.serve(_make_answer(seed, game, dtype))
+            remote.serve(_make_answer(make_game))
             return
-        answer = functools.partial(_answer, Game(seed, game=game, dtype=dtype))
+        answer = functools.partial(_answer, make_game())
         while (message := remote.recv())[0] != "close":
             remote.send(answer(message))
         remote.close()
@@ -46,10 +54,10 @@ def worker_process(
         pass  # the caller is gone, or about to go
 
 
-def _make_answer(seed: int, game: str, dtype: npt.DTypeLike) -> Callable[[Any], Any]:
+def _make_answer(make_game: Callable[[], Game]) -> Callable[[Any], Any]:
     """Return what answers requests: the game, or the exception that kept it from starting."""
     try:
-        return functools.partial(_answer, Game(seed, game=game, dtype=dtype))
+        return functools.partial(_answer, make_game())
     except Exception as error:
         failure = error
 

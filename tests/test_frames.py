@@ -141,8 +141,7 @@ def _compare_with_play(rom, rng, steps):
         )
         for pool in POOLS
     ]
-    console.reset()
-    first = console.read_screen()
+    first = console.reset()
     for each in itertools.chain(*pairs):
         each.reset(first)
     for _ in range(steps):
@@ -198,8 +197,7 @@ def test_screens_are_copied_and_may_be_read_only(rng):
 def test_screens_written_in_place_are_the_pushed_ones(rng):
     a, b, c = (noise(rng, (210, 160)) for _ in range(3))
     stack, twin = FrameStack(), StackTwin()
-    stack.screens[0] = a
-    stack.reset_screens()
+    stack.reset(a)
     twin.reset(a)
     stack.screens[0], stack.screens[1] = b, c
     stack.push_screens()
@@ -259,14 +257,14 @@ def test_bad_out_is_refused(out, error, message):
     [
         ({"size": (211, 84)}, ValueError, r"`size` must be at most \(210, 160\), got \(211, 84\)"),
         ({"size": (84, 161)}, ValueError, r"`size` must be at most \(210, 160\), got \(84, 161\)"),
-        ({"size": (0, 84)}, ValueError, "`size` must be positive, got 0"),
-        ({"size": (84, -1)}, ValueError, "`size` must be positive, got -1"),
+        ({"size": (0, 84)}, ValueError, "`size` must be at least 1, got 0"),
+        ({"size": (84, -1)}, ValueError, "`size` must be at least 1, got -1"),
         ({"size": (84,)}, TypeError, r"`size` must be a pair \(height, width\), got \(84,\)"),
         ({"size": 84}, TypeError, r"`size` must be a pair \(height, width\), got 84"),
         ({"size": (84.0, 84)}, TypeError, "`size` must be an integer, got 84.0"),
         ({"size": (True, 84)}, TypeError, "`size` must be an integer, got True"),
         ({"screen_shape": (513, 160)}, ValueError, r"`screen_shape` must be at most \(512, 512\), got \(513, 160\)"),
-        ({"stack_num": 0}, ValueError, "`stack_num` must be positive, got 0"),
+        ({"stack_num": 0}, ValueError, "`stack_num` must be at least 1, got 0"),
         ({"stack_num": "4"}, TypeError, "`stack_num` must be an integer, got '4'"),
         ({"pool": "max"}, ValueError, "`pool` must be one of 'after_resize', 'before_resize', got 'max'"),
         ({"gray": "rgb"}, ValueError, "`gray` must be one of 'cv2', 'ale', got 'rgb'"),

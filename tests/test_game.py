@@ -115,7 +115,7 @@ def test_a_rom_that_would_end_the_process_is_refused(rom):
         ({"game": ""}, ValueError, "`game` '' is not a game of ale-py"),
         ({"game": "ALE/Breakout-ram-v5"}, ValueError, "'ALE/Breakout-ram-v5' is not a game .* closest is 'breakout'"),
         ({"game": None}, TypeError, "`game` must be a string, got None"),
-        ({"seed": -1}, ValueError, "`seed` must not be negative, got -1"),
+        ({"seed": -1}, ValueError, "`seed` must be at least 0, got -1"),
         ({"seed": 1.0}, TypeError, "`seed` must be an integer, got 1.0 of type float"),
         ({"seed": True}, TypeError, "`seed` must be an integer, got True of type bool"),
         ({"seed": None}, TypeError, "`seed` must be an integer, got None of type NoneType"),

@@ -3,6 +3,7 @@ import gc
 import multiprocessing
 import multiprocessing.connection
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -250,9 +251,10 @@ def test_what_cannot_be_pickled_is_not_sent(pair):
 )
 def test_exceptions_travel_whatever_they_are(action, error, text, failing):
     failing.child.send(("step", action))
-    with pytest.raises(error, match=text) as caught:
+    with pytest.raises(error) as caught:
         failing.child.recv()
     assert type(caught.value) is error
+    assert re.search(text, str(caught.value))
     assert f"raised in worker process {failing.process.pid} by ('step', {action})" in caught.value.__notes__
     assert __file__ in str(caught.value.__cause__)
     if error is WorkerError:
@@ -399,7 +401,7 @@ def test_starting_and_closing_leaks_no_descriptors():
     [
         ({"game": "brakeout"}, ValueError, "the closest is 'breakout'"),
         ({"game": "combat"}, ValueError, "`game` 'combat' is refused by ale-py"),
-        ({"seed": -1}, ValueError, "`seed` must not be negative, got -1"),
+        ({"seed": -1}, ValueError, "`seed` must be at least 0, got -1"),
         ({"seed": 0.5}, TypeError, "`seed` must be an integer, got 0.5"),
         ({"dtype": np.int8}, ValueError, "`dtype` must be uint8 or float64, got int8"),
         ({"context": "illegal"}, ValueError, "cannot find context for 'illegal'"),
@@ -610,12 +612,14 @@ def test_ctrl_c_spares_the_workers_of_a_caller_that_catches_it(context, run_prog
         context,
         """
         try:
+            print("asleep", flush=True)
             time.sleep(60)
         except KeyboardInterrupt:
             workers[2].child.send(("step", 1))
             print(workers[2].child.recv()[0].shape)
         """,
     )
+    assert process.stdout.readline() == "asleep\n"
     os.killpg(process.pid, signal.SIGINT)
     stdout, stderr = process.communicate(timeout=10)
     assert (process.returncode, stdout, stderr) == (0, "(4, 84, 84)\n", "")

@@ -1,0 +1,81 @@
+"""Checks of arguments. Each returns its argument in the form that is used, or raises what the caller is to be told."""
+
+import operator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def check_integer(name: str, value: Any, least: int) -> int:
+    """Return an integer of any type but boolean as an int.
+
+    Raises:
+        TypeError: `value` is not an integer.
+        ValueError: it is below `least`.
+    """
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"`{name}` must be an integer, got {value!r} of type {type(value).__name__}")
+    if number < least:
+        raise ValueError(f"`{name}` must be at least {least}, got {number}")
+    return number
+
+
+def check_pair(name: str, value: Any, most: tuple[int, int]) -> tuple[int, int]:
+    """Return a height and a width as ints.
+
+    Raises:
+        TypeError: `value` is not a pair of integers.
+        ValueError: one is below 1 or above its `most`.
+    """
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise TypeError(f"`{name}` must be a pair (height, width), got {value!r}")
+    height, width = (check_integer(name, side, least=1) for side in value)
+    if height > most[0] or width > most[1]:
+        raise ValueError(f"`{name}` must be at most {most}, got {(height, width)}")
+    return height, width
+
+
+def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """Return a string that is one of those allowed.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, allowed))}, got {value!r}")
+    choice: str = value
+    return choice
+
+
+def check_array(name: str, array: Any, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
+    """Return a uint8 array of the shape asked for.
+
+    Raises:
+        TypeError: `array` is not a uint8 array.
+        ValueError: it has another shape.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"`{name}` must be a uint8 array, got {type(array).__name__}")
+    if array.dtype != np.uint8:
+        raise TypeError(f"`{name}` must be a uint8 array, got dtype {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}, got {array.shape}")
+    return array
+
+
+def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Return the dtype of observations.
+
+    Raises:
+        TypeError: `dtype` names no dtype.
+        ValueError: it is neither uint8 nor float64.
+    """
+    checked = np.dtype(dtype)
+    if checked not in (np.uint8, np.float64):
+        raise ValueError(f"`dtype` must be uint8 or float64, got {checked}")
+    return checked
