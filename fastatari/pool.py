@@ -3,7 +3,6 @@
 import contextlib
 import math
 import multiprocessing
-import multiprocessing.connection
 import os
 import select
 import signal
@@ -44,6 +43,7 @@ class WorkerConnection:
     ) -> None:
         assert process.pid is not None
         self._connection = connection
+        self._descriptor = connection.fileno()
         self._slots = protocol.view_slots(block, OBSERVATION_SHAPE)
         self._process = process
         self._pid = process.pid
@@ -70,16 +70,15 @@ class WorkerConnection:
         self._check_open()
         while self._owed == protocol.SLOT_NUM:
             self._kept.append(self._receive())
-        request = protocol.encode_request(message, self._sent % protocol.SLOT_NUM)
         try:
-            self._connection.send_bytes(request)
+            has_reply = protocol.send_request(self._descriptor, message, self._sent % protocol.SLOT_NUM)
         except ConnectionError:
             raise self._die() from None
-        if request == protocol.CLOSE:
-            self._is_closing = True
-        else:
+        if has_reply:
             self._sent += 1
             self._owed += 1
+        else:
+            self._is_closing = True
 
     def recv(self) -> Any:
         """Wait for the reply to the oldest request that has none yet, and return it.
@@ -137,13 +136,13 @@ class WorkerConnection:
             raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
         if not self._wait_for_reply():
             raise self._die()
+        slot = self._slots[(self._sent - self._owed) % protocol.SLOT_NUM]
         try:
-            reply = self._connection.recv_bytes()
+            result = protocol.receive_reply(self._descriptor, slot, self._dtype, self._pid)
         except (EOFError, ConnectionError):
             raise self._die() from None
-        slot = self._slots[(self._sent - self._owed) % protocol.SLOT_NUM]
         self._owed -= 1
-        return protocol.decode_reply(reply, slot, self._dtype, self._pid)
+        return result
 
     def _check_open(self) -> None:
         if self._death:
@@ -248,8 +247,6 @@ class Worker:
 
 def _make_wait(connection: "Connection[Any, Any]", process: BaseProcess) -> Callable[[], bool]:
     """Return a function that waits until the worker replied or died, and says whether there is something to read."""
-    if not hasattr(select, "poll"):  # Windows
-        return lambda: connection in multiprocessing.connection.wait([connection, process.sentinel])
     # A `select.poll` object is made once; `multiprocessing.connection.wait` makes a selector a call, for 20 us.
     descriptor = connection.fileno()
     poller = select.poll()
@@ -261,9 +258,6 @@ def _make_wait(connection: "Connection[Any, Any]", process: BaseProcess) -> Call
 @contextlib.contextmanager
 def _sigint_blocked() -> Iterator[None]:
     """Start a process with SIGINT blocked, so that Ctrl-C does not interrupt its start before it ignores the signal."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -281,5 +275,4 @@ def _close_connections() -> None:
         connection.close()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_connections)
+os.register_at_fork(after_in_child=_close_connections)

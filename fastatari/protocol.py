@@ -3,15 +3,18 @@
 A request is one message, and has one reply, except ``close``, which has none. The caller says in each request which
 slot of the shared block the observation of its reply goes to, and does not name a slot again before it has read it.
 
-=========  ==========================================  ==================================================
-request    bytes                                       reply
-=========  ==========================================  ==================================================
-step       ``s``, slot, action as int64                ``s``, reward; if the episode is over ``d``, reward,
-                                                       the episode's reward and length
-any other  ``o``, slot, pickled message                ``o``: the observation of a reset is in the slot
+Messages are of a fixed size, so that each is read and written by one system call; where they cannot hold everything, a
+pickled object of the size that they name follows.
+
+=========  ================================================  ========================================================
+request    16 bytes                                          reply, 32 bytes
+=========  ================================================  ========================================================
+step       ``s``, slot, action                               ``s``, reward; if the episode is over ``d``, reward, the
+                                                             episode's reward and length
+any other  ``o``, slot, size of the pickled message          ``o``: the observation of a reset is in the slot
 close      ``c``
-any        an exception in the worker                  ``f``, pickled `Failure`
-=========  ==========================================  ==================================================
+any        an exception in the worker                        ``f``, size of the pickled `Failure`
+=========  ================================================  ========================================================
 """
 
 import os
@@ -33,12 +36,9 @@ StepResult = tuple[UInt8Array, float, bool, Any]
 # How many replies a worker may owe. Two, so that a caller can have one step computed while it uses the one before.
 SLOT_NUM = 2
 
-_STEP = struct.Struct("=cBq")
-_OTHER = struct.Struct("=cB")
-_REWARD = struct.Struct("=cd")
-_DONE = struct.Struct("=cddq")
-CLOSE = b"c"
-_RESET_REPLY = b"o"
+_REQUEST = struct.Struct("=cB6xq")
+_REPLY = struct.Struct("=c7xddq")
+CLOSE = _REQUEST.pack(b"c", 0, 0)
 
 # How long a pickled exception, its summary and its traceback may be: so that the replies that a worker owes fit into
 # the pipe, and it never waits for a caller that does not receive.
@@ -93,32 +93,46 @@ class Failure(NamedTuple):
         return error
 
 
-def encode_request(message: object, slot: int) -> bytes:
-    """Return the bytes of a request; those of a step are made without pickling, which costs as much as all the rest."""
+def send_request(descriptor: int, message: object, slot: int) -> bool:
+    """Write a request to a pipe; one for a step without pickling, which would cost as much as all the rest.
+
+    Returns:
+        bool: whether there will be a reply.
+
+    Raises:
+        ConnectionError: the worker is gone.
+    """
     match message:
-        case ("step", (int() | np.integer()) as action) if not isinstance(action, bool):
-            try:
-                return _STEP.pack(b"s", slot, action)
-            except struct.error:  # beyond int64; the game will say that it has no such action
-                pass
+        case ("step", (int() | np.integer()) as action) if not isinstance(action, bool) and -(2**63) <= action < 2**63:
+            _write(descriptor, _REQUEST.pack(b"s", slot, action))
         case ("close", _):
-            return CLOSE
-    return _OTHER.pack(b"o", slot) + pickle.dumps(message)
+            _write(descriptor, CLOSE)
+            return False
+        case _:
+            pickled = pickle.dumps(message)
+            _write(descriptor, _REQUEST.pack(b"o", slot, len(pickled)) + pickled)
+    return True
 
 
-def decode_reply(
-    reply: bytes, slot: UInt8Array, dtype: npt.DTypeLike, pid: int
+def receive_reply(
+    descriptor: int, slot: UInt8Array, dtype: npt.DTypeLike, pid: int
 ) -> UInt8Array | StepResult | BaseException:
-    """Return what a reply stands for: a result whose observation is a fresh array, or an exception to be raised."""
-    kind = reply[:1]
+    """Read a reply from a pipe.
+
+    Returns:
+        What `Game.step` or `Game.reset` returned, the observation in a fresh array; or an exception to be raised.
+
+    Raises:
+        EOFError, ConnectionError: the worker is gone.
+    """
+    kind, reward, episode_reward, number = _REPLY.unpack(_read(descriptor, _REPLY.size))
     if kind == b"s":
-        return slot.astype(dtype), _REWARD.unpack(reply)[1], False, None
+        return slot.astype(dtype), reward, False, None
     if kind == b"d":
-        _, reward, episode_reward, length = _DONE.unpack(reply)
-        return slot.astype(dtype), reward, True, {"reward": episode_reward, "length": length}
-    if kind == _RESET_REPLY:
+        return slot.astype(dtype), reward, True, {"reward": episode_reward, "length": number}
+    if kind == b"o":
         return slot.astype(dtype)
-    failure: Failure = pickle.loads(reply[1:])
+    failure: Failure = pickle.loads(_read(descriptor, number))
     return failure.unpack(pid)
 
 
@@ -144,34 +158,44 @@ class WorkerEnd:
         Raises:
             EOFError, ConnectionError: the caller is gone.
         """
-        connection = self._connection
+        descriptor = self._connection.fileno()
         slots = view_slots(self._block, self._shape)
-        while (request := connection.recv_bytes()) != CLOSE:
+        while (request := _read(descriptor, _REQUEST.size)) != CLOSE:
+            kind, slot, number = _REQUEST.unpack(request)
+            pickled = _read(descriptor, number) if kind == b"o" else b""
             message: object = "a message that cannot be unpickled"
             try:
-                message = _decode_request(request)
-                connection.send_bytes(_encode_reply(answer(message), slots[request[1]]))
-            except ConnectionError:
-                raise
+                message = pickle.loads(pickled) if pickled else ("step", number)
+                reply = _pack_reply(answer(message), slots[slot])
             except Exception as error:
-                connection.send_bytes(b"f" + pickle.dumps(Failure.of(error, message)))
-        connection.close()
+                failure = pickle.dumps(Failure.of(error, message))
+                reply = _REPLY.pack(b"f", 0.0, 0.0, len(failure)) + failure
+            _write(descriptor, reply)
+        self._connection.close()
 
 
-def _decode_request(request: bytes) -> object:
-    """Return the message that a request other than close was made of."""
-    if request[:1] == b"s":
-        return "step", _STEP.unpack(request)[2]
-    return pickle.loads(request[_OTHER.size :])
-
-
-def _encode_reply(result: UInt8Array | StepResult, slot: UInt8Array) -> bytes:
-    """Write what `Game.reset` or `Game.step` returned to the slot, and return the bytes that tell of it."""
+def _pack_reply(result: UInt8Array | StepResult, slot: UInt8Array) -> bytes:
+    """Write what `Game.reset` or `Game.step` returned to the slot, and return the message that tells of it."""
     if isinstance(result, np.ndarray):
         slot[:] = result
-        return _RESET_REPLY
+        return _REPLY.pack(b"o", 0.0, 0.0, 0)
     observation, reward, done, info = result
     slot[:] = observation
     if done:
-        return _DONE.pack(b"d", reward, info["reward"], info["length"])
-    return _REWARD.pack(b"s", reward)
+        return _REPLY.pack(b"d", reward, info["reward"], info["length"])
+    return _REPLY.pack(b"s", reward, 0.0, 0)
+
+
+def _read(descriptor: int, size: int) -> bytes:
+    data = os.read(descriptor, size)
+    while len(data) < size:
+        more = os.read(descriptor, size - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]

@@ -1,9 +1,10 @@
+import ale_py
 import gymnasium
 import numpy as np
 import pytest
 from reference import ROMS, ReferenceGame, env_id
 
-from fastatari import Game, InvalidAction
+from fastatari import Game, InvalidAction, start_states
 from fastatari.console import Console, find_rom
 
 # With screens of all five heights, both television standards, games with lives and without, and varied resets.
@@ -13,7 +14,7 @@ LONG = [
 ]  # fmt: skip
 
 
-def play_side_by_side(rom, steps, seed=0, **kwargs):
+def play_side_by_side(rom, steps, seed=0, reset_every=None, **kwargs):
     """Play `Game` and its twin with the same actions, compare all they return, and return the ends of the episodes."""
     name, arguments = env_id(rom)
     game, twin = Game(seed, game=rom), ReferenceGame(seed, name, **arguments, **kwargs)
@@ -22,7 +23,9 @@ def play_side_by_side(rom, steps, seed=0, **kwargs):
     assert np.array_equal(mine, theirs)
     ends = []
     rng = np.random.default_rng(seed)
-    for action in rng.integers(twin.env.action_space.n, size=steps):
+    for step, action in enumerate(rng.integers(twin.env.action_space.n, size=steps)):
+        if reset_every and step % reset_every == reset_every - 1:
+            assert np.array_equal(game.reset(), twin.reset())
         mine, *rest = game.step(action)
         theirs, *expected = twin.step(action)
         assert np.array_equal(mine, theirs)
@@ -51,13 +54,13 @@ def test_a_game_without_lives_ends_when_it_is_over():
 
 @pytest.mark.parametrize("rom", ROMS)
 def test_every_rom_starts_and_restarts_as_the_reference(rom):
-    play_side_by_side(rom, 25)
+    play_side_by_side(rom, 28, reset_every=5)
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("rom", ROMS)
 def test_every_rom_plays_as_the_reference(rom):
-    play_side_by_side(rom, 3000, seed=2)
+    play_side_by_side(rom, 3000, seed=2, reset_every=211)
 
 
 def test_the_frame_budget_ends_the_episode(few_frames):
@@ -120,6 +123,7 @@ def test_a_rom_that_would_end_the_process_is_refused(rom):
         ({"seed": True}, TypeError, "`seed` must be an integer, got True of type bool"),
         ({"seed": None}, TypeError, "`seed` must be an integer, got None of type NoneType"),
         ({"dtype": np.float32}, ValueError, "`dtype` must be uint8 or float64, got float32"),
+        ({"start_states": "pool"}, ValueError, "`start_states` must be one of 'saved', 'true', got 'pool'"),
         ({"dtype": "picture"}, TypeError, "data type 'picture' not understood"),
     ],
 )
@@ -193,6 +197,26 @@ def test_the_seed_changes_nothing_that_can_be_seen():
         observations.append([game.reset(), *(game.step(action)[0] for action in [1, 5, 3, 11] * 15)])
     assert np.array_equal(observations[0], observations[1])
     assert np.array_equal(observations[0], observations[2])
+
+
+def is_start_saved(game):
+    for _ in range(4):
+        game.reset()
+    return game.console._start is not None
+
+
+def test_starts_are_saved_only_where_that_was_found_exact(monkeypatch):
+    assert is_start_saved(Game(0))
+    assert not is_start_saved(Game(0, start_states="true"))
+    assert not is_start_saved(Game(0, game="seaquest"))
+    monkeypatch.setattr(start_states, "ALE_PY", "0.0.0")
+    assert not is_start_saved(Game(0))
+
+
+def test_every_rom_was_swept():
+    assert not start_states.EXACT & start_states.LEFT_OUT.keys()
+    if ale_py.__version__ == start_states.ALE_PY:
+        assert start_states.EXACT | start_states.LEFT_OUT.keys() == set(ROMS)
 
 
 def test_unknown_colours_are_an_error(monkeypatch):
