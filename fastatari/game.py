@@ -85,11 +85,8 @@ class Game:
         Returns:
             dtype[4, 84, 84]: the first screen of the episode, processed, four times; a fresh array.
         """
-        self._stack.reset(self.console.reset())
-        self.rewards = []
-        self.lives = self.console.lives()
-        self._has_reset = True
-        return self._read()
+        self.begin()
+        return self.observe()
 
     def step(self, action: int) -> tuple[Observation, float, bool, EpisodeInfo | None]:
         """Apply an action for 4 frames, or until the episode is over.
@@ -107,6 +104,18 @@ class Game:
             InvalidAction: the game has no such action.
             gymnasium.error.ResetNeeded: there was no `reset` yet.
         """
+        reward, done, info = self.advance(action)
+        return self.observe(), reward, done, info
+
+    def begin(self) -> None:
+        """Do what `reset` does, without an observation."""
+        self._stack.reset(self.console.reset())
+        self.rewards = []
+        self.lives = self.console.lives()
+        self._has_reset = True
+
+    def advance(self, action: int) -> tuple[float, bool, EpisodeInfo | None]:
+        """Do what `step` does, without an observation: return reward, done and info."""
         if not self._has_reset:
             raise gymnasium.error.ResetNeeded("Cannot call `Game.step` before calling `Game.reset`.")
         console = self.console
@@ -119,13 +128,27 @@ class Game:
             if lives() < self.lives or game_over():
                 self.rewards.append(reward)
                 info = EpisodeInfo(reward=sum(self.rewards), length=len(self.rewards))
-                return self.reset(), reward, True, info
+                self.begin()
+                return reward, True, info
             if frame >= FRAME_SKIP - 2:
                 console.read_screen(screens[frame - FRAME_SKIP])
         self.rewards.append(reward)
         self._stack.push_screens()
-        return self._read(), reward, False, None
+        return reward, False, None
 
-    def _read(self) -> Observation:
-        stack = self._stack.read()
-        return stack if self._dtype == np.uint8 else stack.astype(np.float64)
+    def observe(self, out: npt.NDArray[np.uint8] | None = None) -> Observation:
+        """Return the current observation.
+
+        Args:
+            out (uint8[4, 84, 84], optional): where to write it, whatever the game's dtype.
+
+        Returns:
+            dtype[4, 84, 84]: a fresh array; or `out`.
+
+        Raises:
+            TypeError: `out` is not a uint8 array.
+            ValueError: `out` has another shape or is read-only.
+            gymnasium.error.ResetNeeded: there was no `reset` yet.
+        """
+        stack = self._stack.read(out)
+        return stack if out is not None or self._dtype == np.uint8 else stack.astype(np.float64)

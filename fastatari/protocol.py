@@ -149,11 +149,12 @@ class WorkerEnd:
         self._block = block
         self._shape = shape
 
-    def serve(self, answer: Callable[[Any], UInt8Array | StepResult]) -> None:
+    def serve(self, answer: Callable[[Any, UInt8Array], tuple[float, bool, Any] | None]) -> None:
         """Answer requests until told to close.
 
         Args:
-            answer: called with each message; what it returns or raises is the reply.
+            answer: called with each message and a slot to write the observation to; returns reward, done and info of a
+                step, None of a reset. What it raises is the reply.
 
         Raises:
             EOFError, ConnectionError: the caller is gone.
@@ -166,7 +167,7 @@ class WorkerEnd:
             message: object = "a message that cannot be unpickled"
             try:
                 message = pickle.loads(pickled) if pickled else ("step", number)
-                reply = _pack_reply(answer(message), slots[slot])
+                reply = _pack_reply(answer(message, slots[slot]))
             except Exception as error:
                 failure = pickle.dumps(Failure.of(error, message))
                 reply = _REPLY.pack(b"f", 0.0, 0.0, len(failure)) + failure
@@ -174,13 +175,10 @@ class WorkerEnd:
         self._connection.close()
 
 
-def _pack_reply(result: UInt8Array | StepResult, slot: UInt8Array) -> bytes:
-    """Write what `Game.reset` or `Game.step` returned to the slot, and return the message that tells of it."""
-    if isinstance(result, np.ndarray):
-        slot[:] = result
+def _pack_reply(result: tuple[float, bool, Any] | None) -> bytes:
+    if result is None:
         return _REPLY.pack(b"o", 0.0, 0.0, 0)
-    observation, reward, done, info = result
-    slot[:] = observation
+    reward, done, info = result
     if done:
         return _REPLY.pack(b"d", reward, info["reward"], info["length"])
     return _REPLY.pack(b"s", reward, 0.0, 0)

@@ -10,8 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari.console import StartStates
-from fastatari.game import Game
+from fastatari.game import EpisodeInfo, Game
 from fastatari.protocol import WorkerEnd
+
+UInt8Array = npt.NDArray[np.uint8]
+StepResult = tuple[float, bool, EpisodeInfo | None]
 
 
 def worker_process(
@@ -46,33 +49,43 @@ def worker_process(
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             remote.serve(_make_answer(make_game))
             return
-        answer = functools.partial(_answer, make_game())
+        play = make_game()
         while (message := remote.recv())[0] != "close":
-            remote.send(answer(message))
+            result = _play(play, message)
+            remote.send(play.observe() if result is None else (play.observe(), *result))
         remote.close()
     except (KeyboardInterrupt, EOFError, ConnectionError):
         pass  # the caller is gone, or about to go
 
 
-def _make_answer(make_game: Callable[[], Game]) -> Callable[[Any], Any]:
+def _make_answer(make_game: Callable[[], Game]) -> Callable[[Any, UInt8Array], StepResult | None]:
     """Return what answers requests: the game, or the exception that kept it from starting."""
     try:
-        return functools.partial(_answer, make_game())
+        game = make_game()
     except Exception as error:
         failure = error
 
-    def fail(_: object) -> NoReturn:
-        raise failure
+        def fail(*_: object) -> NoReturn:
+            raise failure
 
-    return fail
+        return fail
+
+    def answer(message: Any, out: UInt8Array) -> StepResult | None:
+        result = _play(game, message)
+        game.observe(out)
+        return result
+
+    return answer
 
 
-def _answer(game: Game, message: Any) -> Any:
+def _play(game: Game, message: Any) -> StepResult | None:
+    """Do what a message asks for; return reward, done and info of a step, None of a reset."""
     match message:
         case ("step", action):
-            return game.step(action)
+            return game.advance(action)
         case ("reset", _):
-            return game.reset()
+            game.begin()
+            return None
         case (command, _):
             raise NotImplementedError(f"unknown command {command!r}; a worker knows 'step', 'reset' and 'close'")
     raise TypeError(f"a request is a pair (command, data), got {message!r}")

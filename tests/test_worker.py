@@ -32,7 +32,7 @@ class TwoArgumentsError(Exception):
 class FailingGame(Game):
     """A game in which some actions end otherwise than in an observation."""
 
-    def step(self, action):
+    def advance(self, action):
         match action:
             case 100:
                 raise ValueError("a value", 7)
@@ -51,14 +51,14 @@ class FailingGame(Game):
             case 105:
                 os._exit(4)
             case 106:
-                self.step(action)
+                self.advance(action)
             case 107:
                 raise KeyboardInterrupt
             case 108:
                 time.sleep(0.5)
                 os.kill(os.getpid(), signal.SIGKILL)
             case _:
-                return super().step(action)
+                return super().advance(action)
         return None
 
 
