@@ -77,7 +77,7 @@ class FrameStack:
             _PUSHES[pool],
             self._screens,
             gray_table(palette, gray),
-            np.zeros((2, height, 8 * words), np.uint8),
+            np.zeros((height, 8 * words), np.uint8),
             *area.plan(self.screen_shape, self.size),
             np.zeros((2, *self.size), np.uint8),
             self._ring,

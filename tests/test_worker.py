@@ -1,4 +1,5 @@
 import contextlib
+import faulthandler
 import gc
 import multiprocessing
 import multiprocessing.connection
@@ -283,8 +284,16 @@ def test_a_game_that_cannot_start_says_so_to_every_request(monkeypatch):
                 started.child.recv()
 
 
+@pytest.fixture
+def no_dumps():
+    """Without pytest's faulthandler, which a forked worker would inherit, and which would print its end."""
+    faulthandler.disable()
+    yield
+    faulthandler.enable(sys.__stderr__)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS])
-def test_a_killed_worker_is_named_at_once(number, pair):
+def test_a_killed_worker_is_named_at_once(number, no_dumps, pair):
     started, _ = pair
     os.kill(started.process.pid, number)
     begin = time.monotonic()
