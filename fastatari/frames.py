@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fastatari import area, kernels
 from fastatari.checks import check_array, check_choice, check_integer, check_pair
 from fastatari.palette import GRAYS, PALETTES, gray_table
+from fastatari.ring import PlaneRing
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -70,9 +71,7 @@ class FrameStack:
         self._screens = np.zeros((2, 2, height, words), np.uint64)
         self._pairs = self._screens.view(np.uint8)[..., :width]
         self._newest = 0
-        # Every plane is there twice, K planes apart, so that the last K always lie in a row.
-        self._ring = np.zeros((2 * self.stack_num, *self.size), np.uint8)
-        self._oldest = 0
+        self._ring = PlaneRing((self.stack_num, *self.size))
         self._push = functools.partial(
             _PUSHES[pool],
             self._screens,
@@ -80,7 +79,7 @@ class FrameStack:
             np.zeros((height, 8 * words), np.uint8),
             *area.plan(self.screen_shape, self.size),
             np.zeros((2, *self.size), np.uint8),
-            self._ring,
+            self._ring.planes,
         )
         # All pixels of this first push differ from the pair before, so that later ones can go by what changed.
         self._screens[1] = 2**64 - 1
@@ -97,6 +96,11 @@ class FrameStack:
         screens: UInt8Array = self._pairs[self._newest]
         return screens
 
+    @property
+    def newest(self) -> UInt8Array:
+        """The newest plane: uint8[h, w], a view that is valid until the next push or reset; not to be written to."""
+        return self._ring.newest
+
     def reset(self, screen: UInt8Array) -> None:
         """Fill the stack with the plane of one screen.
 
@@ -109,9 +113,8 @@ class FrameStack:
         """
         self._check_screen("screen", screen)
         self.screens[:] = screen
-        newest = self._oldest
         self._write()
-        self._ring[:] = self._ring[newest]
+        self._ring.fill(self._ring.newest)
         self._has_reset = True
 
     def push(self, screen_a: UInt8Array, screen_b: UInt8Array) -> None:
@@ -159,7 +162,7 @@ class FrameStack:
         """
         if not self._has_reset:
             raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.read` before calling `FrameStack.reset`.")
-        stack: UInt8Array = self._ring[self._oldest : self._oldest + self.stack_num]
+        stack = self._ring.stack
         if out is None:
             return stack.copy()
         check_array("out", out, stack.shape)
@@ -170,9 +173,9 @@ class FrameStack:
 
     def _write(self) -> None:
         """Make a plane of the newest pair, in the place of the oldest plane."""
-        self._push(self._newest, self._oldest)
+        self._push(self._newest, self._ring.slot)
         self._newest = 1 - self._newest
-        self._oldest = (self._oldest + 1) % self.stack_num
+        self._ring.advance()
 
     def _check_screen(self, name: str, screen: UInt8Array) -> None:
         check_array(name, screen, self.screen_shape)

@@ -136,19 +136,19 @@ class Game:
         self._stack.push_screens()
         return reward, False, None
 
-    def observe(self, out: npt.NDArray[np.uint8] | None = None) -> Observation:
-        """Return the current observation.
-
-        Args:
-            out (uint8[4, 84, 84], optional): where to write it, whatever the game's dtype.
-
-        Returns:
-            dtype[4, 84, 84]: a fresh array; or `out`.
+    def observe(self) -> Observation:
+        """Return the current observation: dtype[4, 84, 84], a fresh array.
 
         Raises:
-            TypeError: `out` is not a uint8 array.
-            ValueError: `out` has another shape or is read-only.
             gymnasium.error.ResetNeeded: there was no `reset` yet.
         """
-        stack = self._stack.read(out)
-        return stack if out is not None or self._dtype == np.uint8 else stack.astype(np.float64)
+        stack = self._stack.read()
+        return stack if self._dtype == np.uint8 else stack.astype(np.float64)
+
+    @property
+    def plane(self) -> npt.NDArray[np.uint8]:
+        """The newest plane: uint8[84, 84], a view that is valid until the next step or reset; not to be written to.
+
+        After a step it is what is new in the observation; after a reset all planes are like it.
+        """
+        return self._stack.newest

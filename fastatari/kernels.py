@@ -221,9 +221,9 @@ def push_after_resize(
         near (int): `AreaPlan.near`.
         scale (float): `AreaPlan.scale`.
         resized (uint8[2, h, w]): the second is the screen before, resized; made those of the new pair.
-        ring (uint8[2 * K, h, w]): the planes, twice; see `FrameStack`.
+        ring (uint8[2 * K, h, w]): `PlaneRing.planes`.
         newest (int): which pair is new; the other is the pair before it.
-        slot (int): which plane of the ring to write, and K after it.
+        slot (int): `PlaneRing.slot`; it and the plane K after it are written.
     """
     changes = np.empty(screens.shape[2], np.uint64)
     first, second = screens[newest, 0], screens[newest, 1]

@@ -23,7 +23,8 @@ from fastatari.checks import check_choice, check_dtype, check_integer
 from fastatari.console import START_STATES, StartStates, find_rom
 from fastatari.errors import WorkerDiedError
 from fastatari.frames import FrameStack
-from fastatari.game import OBSERVATION_SHAPE
+from fastatari.game import OBSERVATION_SHAPE, SIZE
+from fastatari.ring import PlaneRing
 from fastatari.worker import worker_process
 
 # How long a dying process may take to leave its exit code, in seconds.
@@ -44,7 +45,8 @@ class WorkerConnection:
         assert process.pid is not None
         self._connection = connection
         self._descriptor = connection.fileno()
-        self._slots = protocol.view_slots(block, OBSERVATION_SHAPE)
+        self._slots = protocol.view_slots(block, SIZE)
+        self._ring = PlaneRing(OBSERVATION_SHAPE)
         self._process = process
         self._pid = process.pid
         self._owner = os.getpid()
@@ -138,11 +140,14 @@ class WorkerConnection:
             raise self._die()
         slot = self._slots[(self._sent - self._owed) % protocol.SLOT_NUM]
         try:
-            result = protocol.receive_reply(self._descriptor, slot, self._dtype, self._pid)
+            reply = protocol.receive_reply(self._descriptor, slot, self._ring, self._pid)
         except (EOFError, ConnectionError):
             raise self._die() from None
         self._owed -= 1
-        return result
+        if isinstance(reply, BaseException):
+            return reply
+        observation = self._ring.stack.astype(self._dtype)
+        return observation if reply is None else (observation, *reply)
 
     def _check_open(self) -> None:
         if self._death:
@@ -211,9 +216,8 @@ class Worker:
 
         connection, remote = context.Pipe()
         _connections.add(connection)
-        block = context.RawArray("B", protocol.SLOT_NUM * math.prod(OBSERVATION_SHAPE))
-        # Observations travel as uint8 and become the caller's dtype there.
-        end = protocol.WorkerEnd(remote, block, OBSERVATION_SHAPE)
+        block = context.RawArray("B", protocol.SLOT_NUM * math.prod(SIZE))
+        end = protocol.WorkerEnd(remote, block, SIZE)
         self.process: BaseProcess = context.Process(  # type: ignore[attr-defined]
             target=worker_process, args=(end, seed), kwargs={"game": game, "start_states": start_states}, daemon=True
         )

@@ -1,7 +1,8 @@
-"""What travels between a caller and its worker: short messages on a pipe, observations in shared memory.
+"""What travels between a caller and its worker: short messages on a pipe, planes in shared memory.
 
 A request is one message, and has one reply, except ``close``, which has none. The caller says in each request which
-slot of the shared block the observation of its reply goes to, and does not name a slot again before it has read it.
+slot of the shared block the new plane of its reply goes to, and does not name a slot again before it has read it. The
+caller stacks the planes: three of the four that make an observation are there already.
 
 Messages are of a fixed size, so that each is read and written by one system call; where they cannot hold everything, a
 pickled object of the size that they name follows.
@@ -11,7 +12,7 @@ request    16 bytes                                          reply, 32 bytes
 =========  ================================================  ========================================================
 step       ``s``, slot, action                               ``s``, reward; if the episode is over ``d``, reward, the
                                                              episode's reward and length
-any other  ``o``, slot, size of the pickled message          ``o``: the observation of a reset is in the slot
+any other  ``o``, slot, size of the pickled message          ``o``: the plane of a reset is in the slot
 close      ``c``
 any        an exception in the worker                        ``f``, size of the pickled `Failure`
 =========  ================================================  ========================================================
@@ -29,9 +30,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari.errors import RemoteTraceback, WorkerError
+from fastatari.ring import PlaneRing
 
 UInt8Array = npt.NDArray[np.uint8]
-StepResult = tuple[UInt8Array, float, bool, Any]
+Reply = tuple[float, bool, Any] | None
 
 # How many replies a worker may owe. Two, so that a caller can have one step computed while it uses the one before.
 SLOT_NUM = 2
@@ -114,24 +116,25 @@ def send_request(descriptor: int, message: object, slot: int) -> bool:
     return True
 
 
-def receive_reply(
-    descriptor: int, slot: UInt8Array, dtype: npt.DTypeLike, pid: int
-) -> UInt8Array | StepResult | BaseException:
-    """Read a reply from a pipe.
+def receive_reply(descriptor: int, slot: UInt8Array, ring: PlaneRing, pid: int) -> Reply | BaseException:
+    """Read a reply from a pipe, and put its plane into the ring.
 
     Returns:
-        What `Game.step` or `Game.reset` returned, the observation in a fresh array; or an exception to be raised.
+        Reward, done and info of a step, None of a reset; or an exception to be raised.
 
     Raises:
         EOFError, ConnectionError: the worker is gone.
     """
     kind, reward, episode_reward, number = _REPLY.unpack(_read(descriptor, _REPLY.size))
     if kind == b"s":
-        return slot.astype(dtype), reward, False, None
+        ring.push(slot)
+        return reward, False, None
     if kind == b"d":
-        return slot.astype(dtype), reward, True, {"reward": episode_reward, "length": number}
+        ring.fill(slot)
+        return reward, True, {"reward": episode_reward, "length": number}
     if kind == b"o":
-        return slot.astype(dtype)
+        ring.fill(slot)
+        return None
     failure: Failure = pickle.loads(_read(descriptor, number))
     return failure.unpack(pid)
 
@@ -142,18 +145,18 @@ def view_slots(block: Sequence[int], shape: tuple[int, ...]) -> UInt8Array:
 
 
 class WorkerEnd:
-    """The worker's end of a pipe whose observations travel through shared memory. It can be handed to a new process."""
+    """The worker's end of a pipe whose planes travel through shared memory. It can be handed to a new process."""
 
     def __init__(self, connection: "Connection[Any, Any]", block: Sequence[int], shape: tuple[int, ...]) -> None:
         self._connection = connection
         self._block = block
         self._shape = shape
 
-    def serve(self, answer: Callable[[Any, UInt8Array], tuple[float, bool, Any] | None]) -> None:
+    def serve(self, answer: Callable[[Any, UInt8Array], Reply]) -> None:
         """Answer requests until told to close.
 
         Args:
-            answer: called with each message and a slot to write the observation to; returns reward, done and info of a
+            answer: called with each message and a slot to write the new plane to; returns reward, done and info of a
                 step, None of a reset. What it raises is the reply.
 
         Raises:
@@ -175,10 +178,10 @@ class WorkerEnd:
         self._connection.close()
 
 
-def _pack_reply(result: tuple[float, bool, Any] | None) -> bytes:
-    if result is None:
+def _pack_reply(reply: Reply) -> bytes:
+    if reply is None:
         return _REPLY.pack(b"o", 0.0, 0.0, 0)
-    reward, done, info = result
+    reward, done, info = reply
     if done:
         return _REPLY.pack(b"d", reward, info["reward"], info["length"])
     return _REPLY.pack(b"s", reward, 0.0, 0)

@@ -72,7 +72,7 @@ def _make_answer(make_game: Callable[[], Game]) -> Callable[[Any, UInt8Array], S
 
     def answer(message: Any, out: UInt8Array) -> StepResult | None:
         result = _play(game, message)
-        game.observe(out)
+        out[:] = game.plane
         return result
 
     return answer

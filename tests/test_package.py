@@ -17,14 +17,15 @@ IMPORTS = {
     "palette": set(),
     "area": set(),
     "checks": set(),
+    "ring": set(),
     "start_states": set(),
     "kernels": {"numba"},
-    "frames": {"area", "checks", "gymnasium", "kernels", "palette"},
+    "frames": {"area", "checks", "gymnasium", "kernels", "palette", "ring"},
     "console": {"ale_py", "checks", "errors", "palette", "start_states"},
     "game": {"checks", "console", "frames", "gymnasium"},
-    "protocol": {"errors"},
+    "protocol": {"errors", "ring"},
     "worker": {"console", "game", "protocol"},
-    "pool": {"checks", "console", "errors", "frames", "game", "gymnasium", "protocol", "worker"},
+    "pool": {"checks", "console", "errors", "frames", "game", "gymnasium", "protocol", "ring", "worker"},
     "__init__": {"errors", "frames", "game", "pool", "worker"},
 }
 
