@@ -45,8 +45,10 @@ def worker_process(
     make_game = functools.partial(Game, seed, game=game, dtype=dtype, start_states=start_states)
     try:
         if isinstance(remote, WorkerEnd):
-            # Ctrl-C reaches every process of a terminal. The caller decides what becomes of its workers.
+            # Ctrl-C reaches every process of a terminal; the caller decides what becomes of its workers. It ends those
+            # that it leaves behind by SIGTERM, for which a forked one may have inherited a handler.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             remote.serve(_make_answer(make_game))
             return
         play = make_game()

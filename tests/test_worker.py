@@ -502,6 +502,8 @@ import os, signal, sys, time
 import numpy as np
 from fastatari import Worker
 
+{start}
+
 def main():
     context = sys.argv[1]
     workers = [Worker(i, context=context) for i in range(3)]
@@ -529,9 +531,9 @@ STEP_FOREVER = """
 def run_program(tmp_path):
     """Start a program that has three workers; return the running process and the workers' pids."""
 
-    def run(context, end):
+    def run(context, end, start=""):
         path = tmp_path / "program.py"
-        path.write_text(PROGRAM.format(end=textwrap.dedent(end).strip().replace("\n", "\n    ")))
+        path.write_text(PROGRAM.format(start=start, end=textwrap.dedent(end).strip().replace("\n", "\n    ")))
         process = subprocess.Popen(
             [sys.executable, "-X", "dev", "-W", "error", str(path), context],
             stdout=subprocess.PIPE,
@@ -592,6 +594,15 @@ def test_a_program_that_closes_nothing_ends_quietly(context, end, run_program):
     _, stderr = process.communicate(timeout=10)
     assert (process.returncode, stderr) == (0, "")
     assert time.monotonic() - begin < 5
+    assert_gone(pids)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_a_handler_that_keeps_the_caller_from_ending_does_not_keep_its_workers(context, run_program):
+    start = "signal.signal(signal.SIGTERM, lambda *_: None)"
+    process, pids = run_program(context, "globals().update(kept=workers)", start)
+    _, stderr = process.communicate(timeout=10)
+    assert (process.returncode, stderr) == (0, "")
     assert_gone(pids)
 
 
