@@ -6,8 +6,7 @@ cut pixels, so a pixel at an edge counts in part. Two descriptions of the same w
 * **exact**: integers. With g = gcd(H, h), a source pixel is h/g units long and a cell is H/g units long, so every
   overlap is a whole number of units, and the weighted sum of a cell is an integer below 2**31.
 * **cv2's**: the float32 factors of ``cv2.resize(..., interpolation=cv2.INTER_AREA)``. cv2 adds float32 products, so
-where
-  the exact mean lies (almost) halfway between two gray levels, the rounding of cv2's sums decides. The kernels
+  where the exact mean lies (almost) halfway between two gray levels, the rounding of cv2's sums decides. The kernels
   compute the integers everywhere and cv2's float32 sum only there.
 
 The float32 factors follow OpenCV 4.14 and 5.0, modules/imgproc/src/resize.cpp (``computeResizeAreaTab``,
@@ -43,11 +42,11 @@ class AreaPlan(NamedTuple):
             and their exact weights, padded with zeros.
         spans (uint32[ceil(W / 8), 2]): for each word of eight pixels of a row: the first column of cells that overlaps
             it, and one beyond the last.
-        factors (float32[h + w, taps]): cv2's factors of the same pixels, padded with zeros.
+        factors (float32[h + w, taps]): cv2's factors of the same pixels, padded with zeros; all 0 if `scale` is not 1.
         total (int): the sum of the exact weights of a cell, so that a mean is ``sum / total``.
         near (int): a sum whose doubled distance from a tie is within ``near / 2`` is rounded as cv2's float32 sum is.
             -1: cv2 adds half and truncates, which needs no floats.
-        scale (float): the factor that cv2 applies to its float32 sum last.
+        scale (float): for whole factors, what cv2 multiplies the integer sum of a cell by; else 1.
     """
 
     weights: npt.NDArray[np.uint32]
@@ -81,7 +80,7 @@ def plan(screen_shape: tuple[int, int], size: tuple[int, int]) -> AreaPlan:
     if not whole:
         return AreaPlan(weights, spans, factors, total, _near(total, sum(taps) + 4), 1.0)
     # cv2 has a path of its own for whole factors: an integer sum times float32(1 / area); for 2x2, (sum + 2) >> 2.
-    near = -1 if axes[0].cell == axes[1].cell == 2 else _near(total, 2)
+    near = -1 if axes[0].cell == axes[1].cell == 2 else _near(total, 3)
     return AreaPlan(weights, spans, factors, total, near, float(np.float32(1) / np.float32(total)))
 
 
@@ -102,7 +101,7 @@ def _near(total: int, roundings: int) -> int:
 
 
 class _Axis:
-    """One side of a screen, `side` pixels, divided into `cells` cells; `scale` None: cv2 multiplies only at the end."""
+    """One side of a screen, `side` pixels, divided into `cells` cells of `scale` pixels; None: cv2 uses no factors."""
 
     def __init__(self, side: int, cells: int, scale: float | None) -> None:
         divisor = math.gcd(side, cells)
@@ -119,9 +118,7 @@ class _Axis:
                 begin = (first + k) * self.pixel
                 overlap = min((i + 1) * self.cell, begin + self.pixel) - max(i * self.cell, begin)
                 weights[i, 2 + k] = overlap
-            if self.scale is None:
-                factors[i, :count] = 1
-            else:
+            if self.scale is not None:
                 for j, factor in _cv2_factors(self.side, self.scale, i).items():
                     factors[i, j - first] = factor
 

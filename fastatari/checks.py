@@ -75,6 +75,8 @@ def check_dtype(dtype: npt.DTypeLike) -> np.dtype[Any]:
         TypeError: `dtype` names no dtype.
         ValueError: it is neither uint8 nor float64.
     """
+    if dtype is None:
+        raise TypeError("`dtype` must be uint8 or float64, got None")
     checked = np.dtype(dtype)
     if checked not in (np.uint8, np.float64):
         raise ValueError(f"`dtype` must be uint8 or float64, got {checked}")

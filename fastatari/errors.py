@@ -5,8 +5,10 @@
     gymnasium.error.InvalidAction, ValueError
     └── InvalidAction            an action that the game does not have; the game goes on
     RuntimeError
-    └── WorkerError              a worker's exception that could not travel as itself
+    └── WorkerError              a worker's exception that could not travel as itself, or a message that was cut off
         └── WorkerDiedError      a worker process ended without being asked to
+    Exception
+    └── RemoteTraceback          never raised: the cause of an exception that was raised in a worker
 
 A worker's exception arrives as itself where it can be pickled; its notes name the worker's pid, its cause shows the
 worker's traceback (`RemoteTraceback`). Wrong types are `TypeError`, wrong values `ValueError`; a step before the first
@@ -24,7 +26,7 @@ class InvalidAction(gymnasium.error.InvalidAction, ValueError):
 
 
 class WorkerError(RuntimeError):
-    """An exception in a worker that could not be pickled; the message holds its name and text.
+    """An exception in a worker that could not be pickled, with its name and text; or a message that was cut off.
 
     Attributes:
         pid (int): the worker's process id.

@@ -1,10 +1,6 @@
 """`FrameStack`: two screens in, the stack of the last planes out."""
 
-import contextlib
 import functools
-import sys
-import threading
-from collections.abc import Iterator
 from typing import Literal
 
 import gymnasium.error
@@ -34,7 +30,7 @@ class FrameStack:
     OpenCV 4.14 and 5.0 on x86-64 make of the same screens; a resize whose size is the screen's is a copy.
 
     Rows of a plane are computed again only where the two screens differ from the two before them; a push costs the
-    least when little moves.
+    least when little moves. A stack can be copied and pickled. It is not to be shared between threads.
 
     Args:
         screen_shape (tuple[int, int]): height H and width W of the screens, at most 512 each.
@@ -69,8 +65,7 @@ class FrameStack:
         # Rows are compared eight pixels at a time: they begin at multiples of 8 bytes, and what lies between is 0.
         words = -(-width // 8)
         self._screens = np.zeros((2, 2, height, words), np.uint64)
-        self._pairs = self._screens.view(np.uint8)[..., :width]
-        self._newest = 0
+        self._newest = np.zeros(1, np.int64)
         self._ring = PlaneRing((self.stack_num, *self.size))
         self._push = functools.partial(
             _PUSHES[pool],
@@ -80,11 +75,14 @@ class FrameStack:
             *area.plan(self.screen_shape, self.size),
             np.zeros((2, *self.size), np.uint8),
             self._ring.planes,
+            self._ring.slot,
+            self._newest,
         )
         # All pixels of this first push differ from the pair before, so that later ones can go by what changed.
         self._screens[1] = 2**64 - 1
-        with _notice_of_compilation():
-            self._write()
+        with kernels.notice_of_compilation():
+            self._push()
+        self._screens[1] = 0
         self._has_reset = False
 
     @property
@@ -93,7 +91,7 @@ class FrameStack:
 
         uint8[2, H, W], a view into the stack's own memory, of undefined contents; valid until the next push or reset.
         """
-        screens: UInt8Array = self._pairs[self._newest]
+        screens: UInt8Array = self._screens.view(np.uint8)[self._newest[0], :, :, : self.screen_shape[1]]
         return screens
 
     @property
@@ -113,7 +111,7 @@ class FrameStack:
         """
         self._check_screen("screen", screen)
         self.screens[:] = screen
-        self._write()
+        self._push()
         self._ring.fill(self._ring.newest)
         self._has_reset = True
 
@@ -144,7 +142,7 @@ class FrameStack:
         """
         if not self._has_reset:
             raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.push` before calling `FrameStack.reset`.")
-        self._write()
+        self._push()
 
     def read(self, out: UInt8Array | None = None) -> UInt8Array:
         """Return the stack, the oldest plane first.
@@ -171,27 +169,7 @@ class FrameStack:
         out[:] = stack
         return out
 
-    def _write(self) -> None:
-        """Make a plane of the newest pair, in the place of the oldest plane."""
-        self._push(self._newest, self._ring.slot)
-        self._newest = 1 - self._newest
-        self._ring.advance()
-
     def _check_screen(self, name: str, screen: UInt8Array) -> None:
         check_array(name, screen, self.screen_shape)
         if not screen.flags.c_contiguous:
             raise ValueError(f"`{name}` must be C-contiguous, got strides {screen.strides}")
-
-
-@contextlib.contextmanager
-def _notice_of_compilation() -> Iterator[None]:
-    """Say on stderr what takes so long, if the kernels have to be compiled; later processes find them on disk."""
-    notice = "fastatari: compiling its kernels for this machine, once; this takes some seconds"
-    timer = threading.Timer(1, print, (notice,), {"file": sys.stderr, "flush": True})
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        timer.join()

@@ -29,8 +29,8 @@ class Game:
     """An Atari game whose episodes last one life, as in labml's ``labml_nn/rl/game.py``.
 
     One step applies an action for 4 frames. Frames 3 and 4 are each turned gray (cv2's ``RGB2GRAY``) and area-resized
-    to
-    84x84 (``INTER_AREA``); the pixelwise maximum of the two is the new plane, and an observation is the last 4 planes::
+    to 84x84 (``INTER_AREA``); the pixelwise maximum of the two is the new plane, and an observation is the last 4
+    planes::
 
         frames       1   2   3   4 | 5   6   7   8 | ...
         action       a   a   a   a | b   b   b   b |
@@ -39,7 +39,7 @@ class Game:
 
     The episode is over as soon as `lives` is below its value at the last reset, or the game is over, or 108,000 frames
     have been played. The step ends at that frame; the game is reset, and the observation that is returned is the first
-    of the new episode: its first screen, resized, four times.
+    of the new episode: its first screen, resized, four times. A game is not to be shared between threads.
 
     Args:
         seed (int): seeds the emulator. Its actions are not sticky, so that nothing observable depends on it.
@@ -47,10 +47,8 @@ class Game:
             ``BreakoutNoFrameskip-v4``.
         dtype (numpy.dtype): of the observations: uint8, or float64 as labml returns them. The values are the same.
         start_states ("saved" | "true"): whether a reset may restore the saved state of an earlier one instead of
-            emulating
-            some 70 frames. Only done for ROMs and the version of ale-py for which nothing that can be observed depends
-            on
-            it (`fastatari.start_states`).
+            emulating some 70 frames. Only done for ROMs and the version of ale-py for which nothing that can be
+            observed depends on it (`fastatari.start_states`).
 
     Attributes:
         rewards (list[float]): the reward of each step of the current episode.
@@ -59,8 +57,7 @@ class Game:
 
     Raises:
         TypeError: `game` is not a string, `seed` not an integer.
-        ValueError: ale-py has no such game or refuses it; `seed` is negative; `dtype` or `start_states` is
-            another.
+        ValueError: ale-py has no such game or refuses it; `seed` is negative; `dtype` or `start_states` is another.
         OSError: the ROM's file is missing or is not the one that ale-py knows.
     """
 

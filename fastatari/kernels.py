@@ -12,12 +12,15 @@ with the first, of the frame before, from which it differs less than from the on
 comes first, because it leaves 84 instead of 210 rows for the horizontal one.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
 import numpy.typing as npt
+from numba.core import event
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,6 +29,7 @@ UInt8Array = npt.NDArray[np.uint8]
 UInt32Array = npt.NDArray[np.uint32]
 UInt64Array = npt.NDArray[np.uint64]
 Int32Array = npt.NDArray[np.int32]
+Int64Array = npt.NDArray[np.int64]
 Float32Array = npt.NDArray[np.float32]
 
 # Unsigned indices: for a signed one that may be negative numba counts from the end, and the loop does not vectorise.
@@ -49,6 +53,30 @@ else:
             return numba.njit(cache=True, **options)(function)
         except RuntimeError:  # no folder that numba could keep its cache in is writable: compile in every process
             return numba.njit(**options)(function)
+
+
+class _Notice(event.Listener):
+    """Says once on stderr what takes so long."""
+
+    is_given = False
+
+    def on_start(self, _: Any) -> None:
+        if not self.is_given:
+            sys.stderr.write("fastatari: compiling its kernels for this machine, once; this takes some seconds\n")
+            self.is_given = True
+
+    def on_end(self, _: Any) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def notice_of_compilation() -> Iterator[None]:
+    """Say on stderr that the kernels are being compiled, if they are not found on disk."""
+    with event.install_listener("numba:compile", _NOTICE):
+        yield
+
+
+_NOTICE = _Notice()
 
 
 @_jit
@@ -108,14 +136,23 @@ def _round_as_cv2(
     column_factors: Float32Array,
     scale: np.float32,
 ) -> np.uint8:
-    """Return the gray level of one cell as cv2 computes it: float32 sums, then round half to even."""
+    """Return the gray level of one cell as cv2 computes it: float32 sums, then round half to even.
+
+    With a `scale` other than 1 the factors are whole, and cv2 multiplies an integer sum by it.
+    """
+    if scale != np.float32(1):
+        whole = np.int64(0)
+        for j in range(row[1]):
+            for k in range(column[1]):
+                whole += np.int64(gray[row[0] + j, column[0] + k])
+        return np.uint8(np.rint(np.float32(whole) * scale))
     total = np.float32(0)
     for j in range(row[1]):
         row_sum = np.float32(0)
         for k in range(column[1]):
             row_sum += np.float32(gray[row[0] + j, column[0] + k]) * column_factors[k]
         total += row_factors[j] * row_sum
-    return np.uint8(np.rint(total * scale))
+    return np.uint8(np.rint(total))
 
 
 @_jit
@@ -204,9 +241,9 @@ def push_after_resize(
     near: int,
     scale: float,
     resized: UInt8Array,
-    ring: UInt8Array,
-    newest: int,
-    slot: int,
+    planes: UInt8Array,
+    slot: Int64Array,
+    newest: Int64Array,
 ) -> None:
     """Gray and area-resize two screens, and write the pixelwise maximum of the two into the ring.
 
@@ -221,13 +258,15 @@ def push_after_resize(
         near (int): `AreaPlan.near`.
         scale (float): `AreaPlan.scale`.
         resized (uint8[2, h, w]): the second is the screen before, resized; made those of the new pair.
-        ring (uint8[2 * K, h, w]): `PlaneRing.planes`.
-        newest (int): which pair is new; the other is the pair before it.
-        slot (int): `PlaneRing.slot`; it and the plane K after it are written.
+        planes (uint8[2 * K, h, w]): `PlaneRing.planes`; one plane is written, twice.
+        slot (int64[1]): `PlaneRing.slot`; moved on.
+        newest (int64[1]): which pair is new; the other is the pair before it. Made the other; here and not by the
+            caller, because an exception of a signal handler can come between any two lines of Python.
     """
     changes = np.empty(screens.shape[2], np.uint64)
-    first, second = screens[newest, 0], screens[newest, 1]
-    _find_changes(first, screens[1 - newest, 1], changes)
+    new = newest[0]
+    first, second = screens[new, 0], screens[new, 1]
+    _find_changes(first, screens[1 - new, 1], changes)
     _gray_changes(first.view(np.uint8), first.view(np.uint8), False, changes, levels, gray)
     _resize_changes(gray, changes, weights, spans, factors, total, near, scale, resized[1])
     # Over flat arrays: numba assigns `resized[0] = resized[1]` in 2 us instead of 0.1.
@@ -237,12 +276,15 @@ def push_after_resize(
     _find_changes(second, first, changes)
     _gray_changes(second.view(np.uint8), second.view(np.uint8), False, changes, levels, gray)
     _resize_changes(gray, changes, weights, spans, factors, total, near, scale, resized[1])
-    twin = slot + ring.shape[0] // 2
-    for i in range(ring.shape[1]):
-        for x in range(ring.shape[2]):
+    num = planes.shape[0] // 2
+    place, twin = slot[0], slot[0] + num
+    for i in range(planes.shape[1]):
+        for x in range(planes.shape[2]):
             level = max(resized[0, i, x], resized[1, i, x])
-            ring[slot, i, x] = level
-            ring[twin, i, x] = level
+            planes[place, i, x] = level
+            planes[twin, i, x] = level
+    slot[0] = (place + 1) % num
+    newest[0] = 1 - new
 
 
 @_jit
@@ -257,9 +299,9 @@ def push_before_resize(
     near: int,
     scale: float,
     resized: UInt8Array,
-    ring: UInt8Array,
-    newest: int,
-    slot: int,
+    planes: UInt8Array,
+    slot: Int64Array,
+    newest: Int64Array,
 ) -> None:
     """Gray two screens, take their pixelwise maximum, and area-resize that into the ring.
 
@@ -267,15 +309,19 @@ def push_before_resize(
     """
     changes = np.empty(screens.shape[2], np.uint64)
     changes_b = np.empty(screens.shape[2], np.uint64)
-    _find_changes(screens[newest, 0], screens[1 - newest, 0], changes)
-    _find_changes(screens[newest, 1], screens[1 - newest, 1], changes_b)
+    new = newest[0]
+    _find_changes(screens[new, 0], screens[1 - new, 0], changes)
+    _find_changes(screens[new, 1], screens[1 - new, 1], changes_b)
     for i in range(changes.size):
         changes[i] |= changes_b[i]
-    screen_a, screen_b = screens[newest, 0].view(np.uint8), screens[newest, 1].view(np.uint8)
+    screen_a, screen_b = screens[new, 0].view(np.uint8), screens[new, 1].view(np.uint8)
     _gray_changes(screen_a, screen_b, True, changes, levels, gray)
     _resize_changes(gray, changes, weights, spans, factors, total, near, scale, resized[1])
-    twin = slot + ring.shape[0] // 2
-    for i in range(ring.shape[1]):
-        for x in range(ring.shape[2]):
-            ring[slot, i, x] = resized[1, i, x]
-            ring[twin, i, x] = resized[1, i, x]
+    num = planes.shape[0] // 2
+    place, twin = slot[0], slot[0] + num
+    for i in range(planes.shape[1]):
+        for x in range(planes.shape[2]):
+            planes[place, i, x] = resized[1, i, x]
+            planes[twin, i, x] = resized[1, i, x]
+    slot[0] = (place + 1) % num
+    newest[0] = 1 - new

@@ -8,11 +8,12 @@ import select
 import signal
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import gymnasium.error
 import numpy as np
@@ -21,7 +22,7 @@ import numpy.typing as npt
 from fastatari import protocol
 from fastatari.checks import check_choice, check_dtype, check_integer
 from fastatari.console import START_STATES, StartStates, find_rom
-from fastatari.errors import WorkerDiedError
+from fastatari.errors import WorkerDiedError, WorkerError
 from fastatari.frames import FrameStack
 from fastatari.game import OBSERVATION_SHAPE, SIZE
 from fastatari.ring import PlaneRing
@@ -55,8 +56,11 @@ class WorkerConnection:
         self._owed = 0
         self._kept: deque[Any] = deque()
         self._is_closing = False
-        self._death: WorkerDiedError | None = None
-        self._wait_for_reply = _make_wait(connection, process)
+        self._failure: WorkerError | None = None
+        # Made once; `multiprocessing.connection.wait` makes a selector a call, for 20 us.
+        self._poller = select.poll()
+        self._poller.register(connection, select.POLLIN)
+        self._poller.register(process.sentinel, select.POLLIN)
 
     def send(self, message: object) -> None:
         """Send a request, whose reply `recv` returns: ``("step", action)``, ``("reset", None)`` or ``("close", None)``.
@@ -70,17 +74,20 @@ class WorkerConnection:
         if self._is_closing:
             raise gymnasium.error.ClosedEnvironmentError("Trying to operate on `Worker`, after a call to `close()`.")
         self._check_open()
-        while self._owed == protocol.SLOT_NUM:
+        request = protocol.encode_request(message, self._sent % protocol.SLOT_NUM)
+        has_reply = request != protocol.CLOSE
+        while has_reply and self._owed == protocol.SLOT_NUM:
             self._kept.append(self._receive())
         try:
-            has_reply = protocol.send_request(self._descriptor, message, self._sent % protocol.SLOT_NUM)
+            protocol.write(self._descriptor, request)
+            self._sent += has_reply
+            self._owed += has_reply
+            self._is_closing = not has_reply
         except ConnectionError:
             raise self._die() from None
-        if has_reply:
-            self._sent += 1
-            self._owed += 1
-        else:
-            self._is_closing = True
+        except BaseException:
+            self._cut_off()
+            raise
 
     def recv(self) -> Any:
         """Wait for the reply to the oldest request that has none yet, and return it.
@@ -105,7 +112,7 @@ class WorkerConnection:
         if self._kept:
             return True
         self._check_open()
-        return self._connection.poll(timeout)
+        return bool(self._poller.poll(None if timeout is None else max(0, 1000 * timeout)))
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when a reply is there, for `multiprocessing.connection.wait`."""
@@ -136,22 +143,26 @@ class WorkerConnection:
                     "Trying to operate on `Worker`, after a call to `close()`."
                 )
             raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
-        if not self._wait_for_reply():
+        # A worker that died without a reply is seen even if another process holds its end of the pipe open.
+        if not any(ready == self._descriptor for ready, _ in self._poller.poll()):
             raise self._die()
         slot = self._slots[(self._sent - self._owed) % protocol.SLOT_NUM]
         try:
             reply = protocol.receive_reply(self._descriptor, slot, self._ring, self._pid)
+            self._owed -= 1
         except (EOFError, ConnectionError):
             raise self._die() from None
-        self._owed -= 1
+        except BaseException:
+            self._cut_off()
+            raise
         if isinstance(reply, BaseException):
             return reply
         observation = self._ring.stack.astype(self._dtype)
         return observation if reply is None else (observation, *reply)
 
     def _check_open(self) -> None:
-        if self._death:
-            raise self._death
+        if self._failure:
+            raise self._failure
         if not self._connection.closed:
             return
         if os.getpid() != self._owner:
@@ -161,8 +172,14 @@ class WorkerConnection:
     def _die(self) -> WorkerDiedError:
         """Note that the worker is dead, and return the error that says so."""
         self._process.join(_DEATH)
-        self._death = WorkerDiedError(self._pid, self._process.exitcode)
-        return self._death
+        death = WorkerDiedError(self._pid, self._process.exitcode)
+        self._failure = death
+        return death
+
+    def _cut_off(self) -> None:
+        """End the worker after an exception of a signal handler in the middle of a message."""
+        self._failure = WorkerError(f"an interrupt cut off a message to or from worker process {self._pid}", self._pid)
+        self._connection.close()
 
 
 class Worker:
@@ -202,6 +219,7 @@ class Worker:
         start_states: StartStates = "saved",
         context: str | BaseContext | None = None,
     ) -> None:
+        self._owner = os.getpid()
         seed = check_integer("seed", seed, least=0)
         find_rom(game)
         checked_dtype = check_dtype(dtype)
@@ -222,20 +240,25 @@ class Worker:
             target=worker_process, args=(end, seed), kwargs={"game": game, "start_states": start_states}, daemon=True
         )
         try:
-            with _sigint_blocked():
+            with _sigint_blocked(context):
                 self.process.start()
         except BaseException:
             connection.close()
             raise
         finally:
             remote.close()
+        # With the process, because a worker whose connection is gone may still be writing.
+        self.process.block = block
         self.child = WorkerConnection(connection, block, self.process, checked_dtype)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a `Worker` cannot be pickled or copied: its process belongs to this one")
 
     def close(self, timeout: float = 1.0) -> None:
         """End the worker, by force after `timeout` seconds. May be called again."""
-        with contextlib.suppress(OSError, RuntimeError, gymnasium.error.ClosedEnvironmentError):
-            self.child.send(("close", None))
         self.child.close()
+        if self._owner != os.getpid():
+            return  # a forked process closes its copy only
         self.process.join(timeout)
         for end in (self.process.terminate, self.process.kill):
             if self.process.exitcode is None:
@@ -249,19 +272,14 @@ class Worker:
         self.close()
 
 
-def _make_wait(connection: "Connection[Any, Any]", process: BaseProcess) -> Callable[[], bool]:
-    """Return a function that waits until the worker replied or died, and says whether there is something to read."""
-    # A `select.poll` object is made once; `multiprocessing.connection.wait` makes a selector a call, for 20 us.
-    descriptor = connection.fileno()
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    poller.register(process.sentinel, select.POLLIN)
-    return lambda: any(ready == descriptor for ready, _ in poller.poll())
-
-
 @contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Start a process with SIGINT blocked, so that Ctrl-C does not interrupt its start before it ignores the signal."""
+def _sigint_blocked(context: BaseContext) -> Iterator[None]:
+    """Start a process with SIGINT blocked, so that Ctrl-C does not interrupt its start before it ignores the signal.
+
+    A fork server that was started before, by others, hands its own mask to its processes instead.
+    """
+    if context.get_start_method() != "fork":
+        resource_tracker.ensure_running()  # its start would end by unblocking SIGINT
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -42,9 +42,10 @@ _REQUEST = struct.Struct("=cB6xq")
 _REPLY = struct.Struct("=c7xddq")
 CLOSE = _REQUEST.pack(b"c", 0, 0)
 
-# How long a pickled exception, its summary and its traceback may be: so that the replies that a worker owes fit into
-# the pipe, and it never waits for a caller that does not receive.
-_MAX_TEXT = 16 * 1024
+# How long a pickled exception may be, and how many characters, of up to four bytes, its summary and its traceback: so
+# that the replies that a worker owes fit into the pipe, and it never waits for a caller that does not receive.
+_MAX_BYTES = 16 * 1024
+_MAX_TEXT = 4 * 1024
 
 
 class Failure(NamedTuple):
@@ -68,14 +69,17 @@ class Failure(NamedTuple):
         exception: bytes | None = None
         try:
             exception = pickle.dumps(error)
-            if len(exception) > _MAX_TEXT or type(pickle.loads(exception)) is not type(error):
+            if len(exception) > _MAX_BYTES or type(pickle.loads(exception)) is not type(error):
                 exception = None
         except Exception:  # whatever its __reduce__ and __init__ do, the caller has to hear of the exception
             exception = None
+        try:
+            summary = f"{type(error).__qualname__}: {error}"
+        except Exception:  # its __str__ fails
+            summary = type(error).__qualname__
         text = "".join(traceback.format_exception(error))
         if len(text) > _MAX_TEXT:
             text = f"{text[: _MAX_TEXT // 2]}\n...\n{text[-_MAX_TEXT // 2 :]}"
-        summary = traceback.format_exception_only(error)[-1].strip()
         return cls(
             exception,
             summary[:_MAX_TEXT],
@@ -95,25 +99,15 @@ class Failure(NamedTuple):
         return error
 
 
-def send_request(descriptor: int, message: object, slot: int) -> bool:
-    """Write a request to a pipe; one for a step without pickling, which would cost as much as all the rest.
-
-    Returns:
-        bool: whether there will be a reply.
-
-    Raises:
-        ConnectionError: the worker is gone.
-    """
+def encode_request(message: object, slot: int) -> bytes:
+    """Return the bytes of a request; for a step without pickling, which would cost as much as all the rest."""
     match message:
         case ("step", (int() | np.integer()) as action) if not isinstance(action, bool) and -(2**63) <= action < 2**63:
-            _write(descriptor, _REQUEST.pack(b"s", slot, action))
+            return _REQUEST.pack(b"s", slot, action)
         case ("close", _):
-            _write(descriptor, CLOSE)
-            return False
-        case _:
-            pickled = pickle.dumps(message)
-            _write(descriptor, _REQUEST.pack(b"o", slot, len(pickled)) + pickled)
-    return True
+            return CLOSE
+    pickled = pickle.dumps(message)
+    return _REQUEST.pack(b"o", slot, len(pickled)) + pickled
 
 
 def receive_reply(descriptor: int, slot: UInt8Array, ring: PlaneRing, pid: int) -> Reply | BaseException:
@@ -174,7 +168,7 @@ class WorkerEnd:
             except Exception as error:
                 failure = pickle.dumps(Failure.of(error, message))
                 reply = _REPLY.pack(b"f", 0.0, 0.0, len(failure)) + failure
-            _write(descriptor, reply)
+            write(descriptor, reply)
         self._connection.close()
 
 
@@ -197,6 +191,7 @@ def _read(descriptor: int, size: int) -> bytes:
     return data
 
 
-def _write(descriptor: int, data: bytes) -> None:
+def write(descriptor: int, data: bytes) -> None:
+    """Write all of some bytes to a pipe. Raises ConnectionError if nobody is at its other end."""
     while data:
         data = data[os.write(descriptor, data) :]

@@ -65,10 +65,10 @@ def _make_answer(make_game: Callable[[], Game]) -> Callable[[Any, UInt8Array], S
     try:
         game = make_game()
     except Exception as error:
-        failure = error
+        failure, where = error, error.__traceback__
 
         def fail(*_: object) -> NoReturn:
-            raise failure
+            raise failure.with_traceback(where)
 
         return fail
 

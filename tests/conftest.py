@@ -1,5 +1,4 @@
 import multiprocessing
-import os
 from pathlib import Path
 
 import ale_py
@@ -27,7 +26,7 @@ def few_frames(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind():
-    before = set(os.listdir("/dev/shm")) if Path("/dev/shm").is_dir() else set()
+    before = set(Path("/dev/shm").glob("pym-*"))
     yield
     assert not multiprocessing.active_children()
-    assert not (set(os.listdir("/dev/shm")) - before if before else before)
+    assert set(Path("/dev/shm").glob("pym-*")) <= before

@@ -1,5 +1,8 @@
+import copy
 import itertools
 import os
+import pickle
+import signal
 import subprocess
 import sys
 
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import ROMS, StackTwin, cv2_gray, tie_count
+from reference import ROMS, StackTwin, cv2_gray, cv2_plane, tie_count
 
 from fastatari import FrameStack
 from fastatari.console import Console
@@ -205,6 +208,60 @@ def test_screens_written_in_place_are_the_pushed_ones(rng):
     assert np.array_equal(stack.read(), twin.read())
 
 
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda stack: pickle.loads(pickle.dumps(stack))])
+def test_a_copy_goes_on_by_itself(clone, rng):
+    a, b, c, d = (blocks(rng, (210, 160)) for _ in range(4))
+    stack, twin, other = FrameStack(), StackTwin(), StackTwin()
+    for each in (stack, twin, other):
+        each.reset(a)
+        each.push(a, b)
+    copied = clone(stack)
+    copied.push(c, d)
+    other.push(c, d)
+    stack.push(b, c)
+    twin.push(b, c)
+    assert np.array_equal(copied.read(), other.read())
+    assert np.array_equal(stack.read(), twin.read())
+
+
+class Interrupt(Exception):
+    pass
+
+
+def test_an_interrupted_push_leaves_no_wrong_pixel(rng):
+    """An exception of a signal handler comes where it wants; later planes are right all the same."""
+
+    def interrupt(*_):
+        raise Interrupt
+
+    stack, screens, cut = FrameStack(), [noise(rng, (210, 160)) for _ in range(8)], 0
+    stack.reset(screens[0])
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for i in range(300):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-5, 3e-4))
+                for _ in range(50):
+                    stack.push(screens[i % 8], screens[(i + 1) % 8])
+            except Interrupt:
+                cut += 1
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            pair = screens[(i + 2) % 8].copy(), screens[(i + 3) % 8]
+            pair[0][::2] = screens[i % 8][::2]
+            stack.push(*pair)
+            assert np.array_equal(stack.read()[3], cv2_plane(*map(cv2_gray, pair), (84, 84), "after_resize"))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert cut > 100
+
+
+@pytest.mark.parametrize("shape", [(512, 512), (512, 511), (500, 400)])
+def test_one_cell_of_many_pixels_is_cv2s(shape, rng):
+    screens = [make(rng, shape) for make in (noise, speckles, blocks, stripes) for _ in range(15)]
+    assert_same((1, 1), "after_resize", [(screens[0], screens[0]), *itertools.pairwise(screens)], shape)
+
+
 SCREEN = np.zeros((210, 160), np.uint8)
 
 
@@ -288,7 +345,7 @@ def test_push_and_read_need_a_reset():
 
 INTERPRETED = """
 import numpy as np
-from reference import ROMS, StackTwin
+from reference import StackTwin
 from fastatari import FrameStack
 rng = np.random.default_rng(0)
 for pool in ("after_resize", "before_resize"):

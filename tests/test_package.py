@@ -83,6 +83,7 @@ def test_version_is_in_the_changelog():
 
 def test_readme_examples_run():
     readme = (ROOT / "README.md").read_text()
+    assert not re.search(r"@[A-Z]+@", readme)
     programs = re.findall(r"```python\n(.*?)```", readme, re.S)
     assert programs
     for program in programs:

@@ -1,9 +1,11 @@
 import contextlib
+import copy
 import faulthandler
 import gc
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import re
 import signal
 import subprocess
@@ -17,7 +19,17 @@ import gymnasium
 import numpy as np
 import pytest
 
-from fastatari import Game, InvalidAction, RemoteTraceback, Worker, WorkerDiedError, WorkerError, worker, worker_process
+from fastatari import (
+    Game,
+    InvalidAction,
+    RemoteTraceback,
+    Worker,
+    WorkerDiedError,
+    WorkerError,
+    protocol,
+    worker,
+    worker_process,
+)
 
 CONTEXTS = multiprocessing.get_all_start_methods()
 ACTIONS = [1, 2, 3, 0, 0, 3, 1] * 12
@@ -28,6 +40,14 @@ class TwoArgumentsError(Exception):
 
     def __init__(self, first, second):
         super().__init__(first + second)
+
+
+class UnspeakableError(Exception):
+    def __reduce__(self):
+        raise RuntimeError
+
+    def __str__(self):
+        raise RuntimeError
 
 
 class FailingGame(Game):
@@ -58,6 +78,12 @@ class FailingGame(Game):
             case 108:
                 time.sleep(0.5)
                 os.kill(os.getpid(), signal.SIGKILL)
+            case 109:
+                error = TwoArgumentsError("with ", "a note")
+                error.add_note("the note")
+                raise error
+            case 110:
+                raise UnspeakableError
             case _:
                 return super().advance(action)
         return None
@@ -247,6 +273,8 @@ def test_what_cannot_be_pickled_is_not_sent(pair):
         (101, WorkerError, "TwoArgumentsError: two arguments$"),
         (102, WorkerError, "LocalError: local$"),
         (103, WorkerError, "^KeyError: 'xxx"),
+        (109, WorkerError, "^TwoArgumentsError: with a note$"),
+        (110, WorkerError, "^UnspeakableError$"),
         (106, RecursionError, "maximum recursion depth exceeded"),
     ],
 )
@@ -362,20 +390,78 @@ def test_death_is_seen_although_another_process_holds_the_pipe_open(monkeypatch)
         os.kill(started.process.pid, signal.SIGKILL)
         begin = time.monotonic()
         started.child.send(("step", 0))
+        assert started.child.poll(None)
         with pytest.raises(WorkerDiedError, match=r"killed by signal 9 \(SIGKILL\)"):
             started.child.recv()
         assert time.monotonic() - begin < 1
     os.close(ends[0])
 
 
-def test_a_stopped_worker_is_closed_by_force():
+@pytest.mark.parametrize("owed", [0, 1, 2])
+def test_a_stopped_worker_is_closed_by_force(owed):
     started = Worker(0)
     os.kill(started.process.pid, signal.SIGSTOP)
+    for _ in range(owed):
+        started.child.send(("reset", None))
+    started.child.send(("close", None))
     begin = time.monotonic()
     started.close(timeout=0.2)
     assert started.process.exitcode is not None
     assert time.monotonic() - begin < 2
     started.close()
+
+
+class Interrupt(Exception):
+    pass
+
+
+@pytest.mark.parametrize("name", ["write", "receive_reply"])
+def test_an_interrupt_within_a_message_ends_the_worker_and_says_so(name, pair, monkeypatch):
+    """What comes after would be taken for the reply to another request."""
+    started, _ = pair
+    function = getattr(protocol, name)
+
+    def interrupted(*arguments):
+        function(*arguments)
+        raise Interrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(protocol, name, interrupted)
+        with pytest.raises(Interrupt):  # noqa: PT012 -- one of the two
+            started.child.send(("step", 1))
+            started.child.recv()
+    text = f"an interrupt cut off a message to or from worker process {started.process.pid}"
+    for operate in (started.child.recv, started.child.poll, lambda: started.child.send(("step", 1))):
+        with pytest.raises(WorkerError, match=text):
+            operate()
+    started.process.join(5)
+    assert started.process.exitcode == 0
+
+
+def test_an_interrupt_of_a_wait_harms_nothing(pair):
+    started, game = pair
+
+    def interrupt(*_):
+        raise Interrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    os.kill(started.process.pid, signal.SIGSTOP)
+    started.child.send(("step", 1))
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    with pytest.raises(Interrupt):
+        started.child.recv()
+    signal.signal(signal.SIGALRM, before)
+    os.kill(started.process.pid, signal.SIGCONT)
+    assert_same_step(started.child.recv(), game.step(1))
+    assert_goes_on(started, game)
+
+
+def test_a_worker_is_neither_pickled_nor_copied(pair):
+    started, game = pair
+    for duplicate in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError, match="a `Worker` cannot be pickled or copied"):
+            duplicate(started)
+    assert_goes_on(started, game)
 
 
 def test_workers_do_not_outlive_their_last_reference():
@@ -458,6 +544,7 @@ def test_a_forked_process_neither_uses_nor_harms_its_parents_worker(pair):
             try:
                 started.child.send(("step", 1))
             except RuntimeError as error:
+                started.close()
                 os._exit(0 if "belongs to process" in str(error) else 1)
         os._exit(2)
     assert os.waitpid(pid, 0)[1] == 0
@@ -624,6 +711,24 @@ def test_ctrl_c_prints_one_traceback(context, run_program):
     assert process.returncode != 0
     assert stderr.count("Traceback") == stderr.count("KeyboardInterrupt") == 1, stderr
     assert_gone(pids)
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+def test_ctrl_c_while_workers_start_prints_one_traceback(context, run_program):
+    start = """
+start_worker = Worker.__init__
+def start_and_interrupt(worker, seed, **kwargs):
+    start_worker(worker, seed, **kwargs)
+    if seed == 1:
+        print(worker.process.pid, flush=True)
+        os.killpg(0, signal.SIGINT)
+Worker.__init__ = start_and_interrupt
+"""
+    process, pids = run_program(context, "pass", start)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode != 0
+    assert_gone(pids)
+    assert stderr.count("Traceback") == stderr.count("KeyboardInterrupt") == 1, stderr
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
