@@ -189,7 +189,7 @@ class Worker:
 
     1. Observations, rewards, flags and infos are those of `Game`, whatever the start method.
     2. A request that fails leaves the worker as it was; the exception is raised by `recv`.
-    3. A worker that dies makes the next `send` or `recv`, or one that is waiting, raise `WorkerDiedError` within a second.
+    3. A worker that dies makes `send` and `recv` raise `WorkerDiedError` within a second, also one that is waiting.
     4. A worker ends when its caller's process ends, however that happens, and leaves nothing in ``/dev/shm``.
     5. Ctrl-C interrupts the caller only.
 

@@ -6,10 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from fastatari import console
+from fastatari import FrameStack, console
 
 cv2.setNumThreads(1)  # threads of cv2's would make every fork a fork of a threaded process, which Python warns about
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled():
+    """Compile the kernels, so that programs which are started by tests do not say that they do."""
+    for pool in ("after_resize", "before_resize"):
+        FrameStack(pool=pool)
 
 
 @pytest.fixture
