@@ -14,7 +14,8 @@ from fastatari.cli import demo
 from fastatari.cli.main import main
 from fastatari.cli.reference import ReferenceWorker
 
-RUN = [sys.executable, "-m", "fastatari.cli.main", "demo"]
+# -P here and elsewhere: programs that tests start import the installed package, as the tests do, and not this folder.
+RUN = [sys.executable, "-P", "-m", "fastatari.cli.main", "demo"]
 # Without what makes rich take a pipe for a terminal.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name not in ("FORCE_COLOR", "TTY_COMPATIBLE")}
 
@@ -80,7 +81,7 @@ def test_bad_arguments_are_named(capsys, arguments, message):
 
 def test_the_command_itself_needs_no_extra():
     program = "import sys, fastatari.cli.main; sys.exit(any(name in sys.modules for name in ('PIL', 'cv2', 'rich')))"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    subprocess.run([sys.executable, "-P", "-c", program], check=True)
 
 
 @pytest.mark.parametrize("missing", ["PIL", "cv2", "rich"])
@@ -88,7 +89,7 @@ def test_a_missing_package_names_the_extra(missing):
     program = (
         f"import sys; sys.modules[{missing!r}] = None; from fastatari.cli.main import main; sys.exit(main(['demo']))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert missing in done.stderr
     assert 'pip install "fastatari[demo]"' in done.stderr
@@ -101,7 +102,19 @@ def test_ctrl_c_ends_all_processes_quietly(tmp_path):
         "from fastatari.cli.main import main; sys.exit(main())"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", program, "demo", "--workers", "2", "--steps", "100000", "--output", tmp_path / "a.png"],
+        [
+            sys.executable,
+            "-P",
+            "-c",
+            program,
+            "demo",
+            "--workers",
+            "2",
+            "--steps",
+            "100000",
+            "--output",
+            tmp_path / "a.png",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -371,7 +371,11 @@ def test_same_without_the_compiler_and_within_bounds(variable, tmp_path):
         "NUMBA_CACHE_DIR": str(tmp_path),
     }
     run = subprocess.run(
-        [sys.executable, "-W", "error", "-c", INTERPRETED], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-P", "-W", "error", "-c", INTERPRETED],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert run.stdout == "same\n", run.stderr
 
@@ -379,7 +383,9 @@ def test_same_without_the_compiler_and_within_bounds(variable, tmp_path):
 def test_works_where_no_cache_can_be_written():
     program = "import numba.core.caching as c; c.CacheImpl._locator_classes = []\n" + INTERPRETED
     environment = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
-    run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
     assert run.stdout == "same\n", run.stderr
     assert "fastatari: compiling its kernels" in run.stderr
 

@@ -74,7 +74,7 @@ def test_using_the_package_imports_neither_cv2_nor_what_extras_bring():
         "    worker.child.recv()\n"
         "print({'cv2', 'rich', 'PIL', 'matplotlib', 'torch'} & set(sys.modules))"
     )
-    assert run(sys.executable, "-c", program).stdout == "set()\n"
+    assert run(sys.executable, "-P", "-c", program).stdout == "set()\n"
 
 
 def test_version_is_in_the_changelog():
@@ -87,7 +87,7 @@ def test_readme_examples_run():
     programs = re.findall(r"```python\n(.*?)```", readme, re.S)
     assert programs
     for program in programs:
-        outcome = run(sys.executable, "-W", "error", "-c", program)
+        outcome = run(sys.executable, "-P", "-W", "error", "-c", program)
         assert outcome.returncode == 0, outcome.stderr
         expected = re.findall(r"# prints (.*)$", program, re.M)
         assert outcome.stdout.splitlines() == expected
