@@ -7,12 +7,11 @@ import numpy as np
 import numpy.typing as npt
 
 
-def check_integer(name: str, value: Any, least: int) -> int:
+def to_int(name: str, value: Any) -> int:
     """Return an integer of any type but boolean as an int.
 
     Raises:
         TypeError: `value` is not an integer.
-        ValueError: it is below `least`.
     """
     try:
         number = operator.index(value)
@@ -20,6 +19,17 @@ def check_integer(name: str, value: Any, least: int) -> int:
         number = None
     if number is None or isinstance(value, bool):
         raise TypeError(f"`{name}` must be an integer, got {value!r} of type {type(value).__name__}")
+    return number
+
+
+def check_integer(name: str, value: Any, least: int) -> int:
+    """Return what `to_int` does, if it is not below `least`.
+
+    Raises:
+        TypeError: `value` is not an integer.
+        ValueError: it is below `least`.
+    """
+    number = to_int(name, value)
     if number < least:
         raise ValueError(f"`{name}` must be at least {least}, got {number}")
     return number

@@ -2,7 +2,6 @@
 
 import difflib
 import functools
-import operator
 import re
 from pathlib import Path
 from typing import Literal
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari import palette, start_states
-from fastatari.checks import check_choice, check_integer
+from fastatari.checks import check_choice, check_integer, to_int
 from fastatari.errors import InvalidAction
 
 # gymnasium's ids around a game's name, as in ALE/Breakout-v5 and BreakoutNoFrameskip-v4. They name the ROM only:
@@ -134,12 +133,7 @@ class Console:
             TypeError: `action` is not an integer; a boolean or a float is none.
             InvalidAction: the game has no such action.
         """
-        try:
-            index = operator.index(action)
-        except TypeError:
-            index = None
-        if index is None or isinstance(action, bool):
-            raise TypeError(f"`action` must be an integer, got {action!r} of type {type(action).__name__}")
+        index = to_int("action", action)
         if not 0 <= index < len(self._actions):
             raise InvalidAction(
                 f"action {index} is not in 0..{len(self._actions) - 1}, the actions of {self.rom}: "
