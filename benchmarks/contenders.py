@@ -230,14 +230,9 @@ def describe_environment() -> dict[str, str]:
     }
 
 
-def name_env(game: str) -> str:
-    """Return the id in gymnasium of a game without frame skip, as labml plays it."""
-    return game.title().replace("_", "") + "NoFrameskip-v4"
-
-
 def make_games(game: str) -> tuple[Game, ReferenceGame]:
     """Return both games, reset to equal observations."""
-    ours, reference = Game(0, game=game), ReferenceGame(0, name_env(game))
+    ours, reference = Game(0, game=game), ReferenceGame(0, game)
     assert np.array_equal(ours.reset(), reference.reset())
     return ours, reference
 
@@ -247,7 +242,7 @@ def make_trainers(game: str) -> tuple[Trainer, Trainer]:
     seeds = range(WORKER_NUM)
     return (
         Trainer([Worker(seed, game=game) for seed in seeds]),
-        Trainer([ReferenceWorker(seed, name_env(game)) for seed in seeds]),
+        Trainer([ReferenceWorker(seed, game) for seed in seeds]),
     )
 
 

@@ -44,7 +44,7 @@ def main() -> None:
         with mock.patch.object(fastatari.worker, "Game", ActOnly):
             act_only = [Worker(seed, game=game, context="fork") for seed in seeds]
         trainers = {
-            "gymnasium and cv2": [ReferenceWorker(seed, contenders.name_env(game)) for seed in seeds],
+            "gymnasium and cv2": [ReferenceWorker(seed, game) for seed in seeds],
             "fastatari": [Worker(seed, game=game, context="fork") for seed in seeds],
             "emulation alone": act_only,
         }

@@ -29,8 +29,8 @@ class FrameStack:
     each is resized first. A plane is byte-identical to what cv2's ``cvtColor`` and ``resize`` (``INTER_AREA``) of
     OpenCV 4.14 and 5.0 on x86-64 make of the same screens; a resize whose size is the screen's is a copy.
 
-    Rows of a plane are computed again only where the two screens differ from the two before them; a push costs the
-    least when little moves. A stack can be copied and pickled. It is not to be shared between threads.
+    Pixels of a plane are computed again only where a screen differs from the one before it; a push costs the least when
+    little moves. A stack can be copied and pickled. It is not to be shared between threads.
 
     Args:
         screen_shape (tuple[int, int]): height H and width W of the screens, at most 512 each.

@@ -18,7 +18,6 @@ __all__ = [
     "area_sums",
     "cv2_gray",
     "cv2_plane",
-    "env_id",
     "tie_count",
 ]
 
@@ -75,12 +74,6 @@ def tie_count(gray, size):
     """How many cells have a mean exactly halfway between two gray levels."""
     sums, total = area_sums(gray, size)
     return int(np.count_nonzero(2 * sums % (2 * total) == total))
-
-
-def env_id(rom):
-    """gymnasium's id for a ROM, and the keyword arguments that make it emulate single frames without sticky actions."""
-    name = rom.title().replace("_", "")
-    return f"ALE/{name}-v5", {"frameskip": 1, "repeat_action_probability": 0.0}
 
 
 def _overlaps(side, cells):

@@ -49,7 +49,7 @@ def test_a_redirected_demo_prints_plain_lines_and_draws(tmp_path, game, size):
 
 
 def test_a_difference_is_counted_and_fails(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(demo, "ReferenceWorker", lambda seed, _: ReferenceWorker(seed, "PongNoFrameskip-v4"))
+    monkeypatch.setattr(demo, "ReferenceWorker", lambda seed, _: ReferenceWorker(seed, "pong"))
     assert main(["demo", "--workers", "1", "--steps", "150", "--output", str(tmp_path / "a.png")]) == 1
     output = capsys.readouterr().out
     assert "pixels differ" in output

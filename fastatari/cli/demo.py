@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
 import numpy.typing as npt
 from rich import box
@@ -143,17 +142,13 @@ def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int) -> in
 @contextlib.contextmanager
 def _start_workers(rom: str, seeds: Sequence[int]) -> Iterator[tuple[list[Worker], list[ReferenceWorker]]]:
     """Start a worker of each kind for each seed, and end them all afterwards."""
-    name = rom.title().replace("_", "")
-    env_id, kwargs = f"{name}NoFrameskip-v4", {}
-    if env_id not in gymnasium.registry:
-        env_id, kwargs = f"ALE/{name}-v5", {"frameskip": 1, "repeat_action_probability": 0.0}
     workers: list[Worker] = []
     references: list[ReferenceWorker] = []
     try:
         with _sigint_blocked():
             for seed in seeds:
                 workers.append(Worker(seed, game=rom))
-                references.append(ReferenceWorker(seed, env_id, **kwargs))
+                references.append(ReferenceWorker(seed, rom))
         yield workers, references
     finally:
         with _sigint_blocked():

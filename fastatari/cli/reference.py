@@ -22,10 +22,21 @@ Observation = npt.NDArray[np.float64]
 
 
 class ReferenceGame:
-    """The twin of `fastatari.Game` with dtype float64: one gymnasium environment, two calls of cv2 a screen."""
+    """The twin of `fastatari.Game` with dtype float64: one gymnasium environment, two calls of cv2 a screen.
 
-    def __init__(self, seed: int, env_id: str = "BreakoutNoFrameskip-v4", **kwargs: Any) -> None:
+    Args:
+        seed (int): seeds the environment at the first reset.
+        rom (str): the ROM's id in ale-py.
+        kwargs: further arguments of the environment.
+    """
+
+    def __init__(self, seed: int, rom: str = "breakout", **kwargs: Any) -> None:
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+        name = rom.title().replace("_", "")
+        env_id = f"{name}NoFrameskip-v4"
+        if env_id not in gymnasium.registry:  # newer games have no such id, which stands for:
+            env_id = f"ALE/{name}-v5"
+            kwargs |= {"frameskip": 1, "repeat_action_probability": 0.0}
         self.env = gymnasium.make(env_id, **kwargs)
         self._seed: int | None = seed
         self._stack = np.zeros((4, 84, 84))
@@ -70,19 +81,15 @@ class ReferenceGame:
 class ReferenceWorker:
     """The twin of `fastatari.Worker`: a process that pickles every observation into a pipe."""
 
-    def __init__(self, seed: int, env_id: str = "BreakoutNoFrameskip-v4", **kwargs: Any) -> None:
+    def __init__(self, seed: int, rom: str = "breakout") -> None:
         self.child, remote = multiprocessing.Pipe()
-        self.process = multiprocessing.Process(
-            target=_serve, args=(self.child, remote, seed, env_id, kwargs), daemon=True
-        )
+        self.process = multiprocessing.Process(target=_serve, args=(self.child, remote, seed, rom), daemon=True)
         self.process.start()
 
 
-def _serve(
-    child: "Connection[Any, Any]", remote: "Connection[Any, Any]", seed: int, env_id: str, kwargs: dict[str, Any]
-) -> None:
+def _serve(child: "Connection[Any, Any]", remote: "Connection[Any, Any]", seed: int, rom: str) -> None:
     child.close()  # a copy of the caller's end: were it open, this process would outlive a caller that is killed
-    game = ReferenceGame(seed, env_id, **kwargs)
+    game = ReferenceGame(seed, rom)
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
             command, data = remote.recv()
