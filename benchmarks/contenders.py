@@ -146,14 +146,16 @@ class FastChain:
         first = np.empty(source.screen_shape, np.uint8)
         self._read_screen(first)
         self._frames.reset(first)
+        self._screens = self._frames.screens
 
     def take_first(self) -> None:
         """Take the screen of frame 3."""
-        self._read_screen(self._frames.screens[0])
+        self._screens = self._frames.screens
+        self._read_screen(self._screens[0])
 
     def take_second(self) -> UInt8Array:
         """Take the screen of frame 4 and return the stack."""
-        self._read_screen(self._frames.screens[1])
+        self._read_screen(self._screens[1])
         self._frames.push_screens()
         return self._frames.read()
 

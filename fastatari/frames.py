@@ -1,15 +1,17 @@
 """`FrameStack`: two screens in, the stack of the last planes out."""
 
 import functools
-from typing import Literal
+from typing import Any, Literal
 
 import gymnasium.error
 import numpy as np
 import numpy.typing as npt
 
 from fastatari import area, kernels
+from fastatari.block import pack
 from fastatari.checks import check_array, check_choice, check_integer, check_pair
-from fastatari.palette import GRAYS, PALETTES, gray_table
+from fastatari.jit import notice_of_compilation
+from fastatari.palette import GRAYS, PALETTES, gray_pairs
 from fastatari.ring import PlaneRing
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -19,6 +21,7 @@ Gray = Literal["cv2", "ale"]
 Palette = Literal["ntsc", "pal"]
 
 _PUSHES = {"after_resize": kernels.push_after_resize, "before_resize": kernels.push_before_resize}
+_BOUND = {"_push", "_ring", "_screens"}
 
 
 class FrameStack:
@@ -63,36 +66,52 @@ class FrameStack:
         check_choice("palette", palette, PALETTES)
 
         # Rows are compared eight pixels at a time: they begin at multiples of 8 bytes, and what lies between is 0.
-        words = -(-width // 8)
-        self._screens = np.zeros((2, 2, height, words), np.uint64)
-        self._newest = np.zeros(1, np.int64)
-        self._ring = PlaneRing((self.stack_num, *self.size))
-        self._push = functools.partial(
-            _PUSHES[pool],
-            self._screens,
-            gray_table(palette, gray),
-            np.zeros((height, 8 * words), np.uint8),
+        images = np.zeros((7, height + 1, -(-width // 8)), np.uint64)
+        # All pixels of the first push differ from the pair before, so that later ones can go by what changed.
+        images[2:4, :height] = 2**64 - 1
+        arrays = kernels.Block(
+            images,
+            np.zeros((height + kernels.ROW_TAPS, kernels.LANES * (self.size[1] // kernels.LANES + 2)), np.float32),
+            np.zeros(self.size, np.uint8),
+            np.zeros(self.size, np.uint8),
+            np.zeros((2 * self.stack_num, *self.size), np.uint8),
+            np.zeros(1, np.int64),
+            np.zeros((2, height + 1), np.uint32),
+            np.zeros((2, height), np.uint8),
             *area.plan(self.screen_shape, self.size),
-            np.zeros((2, *self.size), np.uint8),
-            self._ring.planes,
-            self._ring.slot,
-            self._newest,
         )
-        # All pixels of this first push differ from the pair before, so that later ones can go by what changed.
-        self._screens[1] = 2**64 - 1
-        with kernels.notice_of_compilation():
-            self._push()
-        self._screens[1] = 0
         self._has_reset = False
+        self._push_block, self._pairs = _PUSHES[pool], gray_pairs(palette, gray)
+        self._adopt(arrays)
+        with notice_of_compilation():
+            self._push()
+        self._arrays.images[2:4] = 0
+
+    def _adopt(self, arrays: kernels.Block) -> None:
+        """Copy all state that pushes change into a block, and bind to it what works on it."""
+        block, self._arrays = pack(arrays)
+        self._push = functools.partial(self._push_block, block, self._pairs)
+        self._ring = PlaneRing(self._arrays.planes, self._arrays.plane_count)
+        # Made once, because making the one that is written to would cost a step 1 us.
+        height, width = self.screen_shape
+        screens = self._arrays.images.view(np.uint8)[:4, :height, :width]
+        self._screens = (screens[0], screens[1]), (screens[2], screens[3])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in _BOUND}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__ |= state
+        self._adopt(self._arrays)
 
     @property
-    def screens(self) -> UInt8Array:
+    def screens(self) -> tuple[UInt8Array, UInt8Array]:
         """Where the next two screens may be written, to be pushed by `push_screens` without a copy.
 
-        uint8[2, H, W], a view into the stack's own memory, of undefined contents; valid until the next push or reset.
+        Two of uint8[H, W], views into the stack's own memory, of undefined contents; valid until the next push or
+        reset.
         """
-        screens: UInt8Array = self._screens.view(np.uint8)[self._newest[0], :, :, : self.screen_shape[1]]
-        return screens
+        return self._screens[self._arrays.plane_count.item() % 2]
 
     @property
     def newest(self) -> UInt8Array:
@@ -110,7 +129,8 @@ class FrameStack:
             ValueError: `screen` has another shape or layout. The stack is as before.
         """
         self._check_screen("screen", screen)
-        self.screens[:] = screen
+        for each in self.screens:
+            each[:] = screen
         self._push()
         self._ring.fill(self._ring.newest)
         self._has_reset = True
@@ -129,9 +149,9 @@ class FrameStack:
         """
         self._check_screen("screen_a", screen_a)
         self._check_screen("screen_b", screen_b)
-        screens = self.screens
-        screens[0] = screen_a
-        screens[1] = screen_b
+        first, second = self.screens
+        first[:] = screen_a
+        second[:] = screen_b
         self.push_screens()
 
     def push_screens(self) -> None:

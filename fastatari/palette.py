@@ -8,6 +8,7 @@ The tables are those of ale-py 0.12 (``src/ale/common/Palettes.hpp``); the tests
 ``getScreenGrayscale`` for every ROM.
 """
 
+import functools
 from typing import Final
 
 import numpy as np
@@ -94,6 +95,23 @@ def gray_table(palette: str, gray: str) -> npt.NDArray[np.uint8]:
     table[0::2] = table[1::2]
     table[1::2] = [*rgb[2::2, 2], 0]
     return table
+
+
+@functools.cache
+def gray_pairs(palette: str, gray: str) -> npt.NDArray[np.uint16]:
+    """Return the gray levels of each two neighbouring pixels, so that a look-up serves both.
+
+    Args:
+        palette (str): one of `PALETTES`.
+        gray (str): one of `GRAYS`.
+
+    Returns:
+        uint16[65536]: by colour indices ``first + 256 * second``, the levels in the same order; the same array for all.
+    """
+    levels = gray_table(palette, gray).astype(np.uint16)
+    pairs = (levels + 256 * levels[:, np.newaxis]).ravel()
+    pairs.flags.writeable = False
+    return pairs
 
 
 def _luminance(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

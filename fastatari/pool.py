@@ -24,7 +24,7 @@ from fastatari.checks import check_choice, check_dtype, check_integer
 from fastatari.console import START_STATES, StartStates, find_rom
 from fastatari.errors import WorkerDiedError, WorkerError
 from fastatari.frames import FrameStack
-from fastatari.game import OBSERVATION_SHAPE, SIZE
+from fastatari.game import SIZE, STACK_NUM
 from fastatari.ring import PlaneRing
 from fastatari.worker import worker_process
 
@@ -47,7 +47,7 @@ class WorkerConnection:
         self._connection = connection
         self._descriptor = connection.fileno()
         self._slots = protocol.view_slots(block, SIZE)
-        self._ring = PlaneRing(OBSERVATION_SHAPE)
+        self._ring = PlaneRing(np.zeros((2 * STACK_NUM, *SIZE), np.uint8), np.zeros(1, np.int64))
         self._process = process
         self._pid = process.pid
         self._owner = os.getpid()

@@ -18,6 +18,7 @@ __all__ = [
     "area_sums",
     "cv2_gray",
     "cv2_plane",
+    "overlaps",
     "tie_count",
 ]
 
@@ -66,7 +67,7 @@ class StackTwin:
 
 def area_sums(gray, size):
     """The exact weighted sum of each cell, and the sum of its weights, by integer matrix products."""
-    rows, columns = (_overlaps(side, cells) for side, cells in zip(gray.shape, size, strict=True))
+    rows, columns = (overlaps(side, cells) for side, cells in zip(gray.shape, size, strict=True))
     return rows @ gray.astype(np.int64) @ columns.T, int(rows[0].sum() * columns[0].sum())
 
 
@@ -76,8 +77,8 @@ def tie_count(gray, size):
     return int(np.count_nonzero(2 * sums % (2 * total) == total))
 
 
-def _overlaps(side, cells):
-    """int64[cells, side]: how many of 1/lcm(side, cells) of the side cell i and pixel j share."""
+def overlaps(side, cells):
+    """int64[cells, side]: how many of 1/lcm(side, cells) of a side cell i and pixel j share."""
     unit = math.lcm(side, cells)
     begin_cell, begin_pixel = np.arange(cells) * (unit // cells), np.arange(side) * (unit // side)
     begin = np.maximum(begin_cell[:, None], begin_pixel)

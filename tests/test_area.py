@@ -1,57 +1,58 @@
-import cv2
+import math
+
 import numpy as np
 import pytest
-from reference import area_sums
+from reference import overlaps
 
 from fastatari import area
+from fastatari.kernels import COLUMN_TAPS, LANES, ROW_TAPS
 
 SIZES = [(84, 84), (64, 64), (96, 96), (42, 42), (105, 80), (210, 160), (83, 79), (1, 1), (49, 7), (210, 40), (30, 160)]
+HEIGHTS = [210, 214, 220, 230, 250]
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("height", [210, 214, 220, 230, 250])
-def test_exact_weights_are_the_overlaps(height, size, rng):
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_factors_are_the_overlaps_as_cv2_rounds_them(height, size):
     plan = area.plan((height, 160), size)
-    gray = rng.integers(0, 256, (height, 160))
-    sums, total = area_sums(gray, size)
-    scale = total // plan.total  # the twin's units are 1/lcm of a side, the plan's may be coarser
-    assert plan.total * scale == total
-    rows, columns = np.split(plan.weights, [size[0]])
-    mine = _dense(rows, height) @ gray @ _dense(columns, 160).T
-    np.testing.assert_array_equal(mine * scale, sums)
+    rows, columns, _ = np.split(plan.cells, [size[0], sum(size)])
+    scale, bias = plan.rounding
+    for side, cells, table, factors in (
+        (height, size[0], rows, plan.row_factors),
+        (160, size[1], columns, plan.column_factors),
+    ):
+        dense = _dense(table, factors, side)
+        scale *= dense[0].sum()
+        np.testing.assert_allclose(
+            dense, overlaps(side, cells) * (cells / math.lcm(side, cells)) * dense[0].sum(), 1e-6
+        )
+    assert scale == pytest.approx(1, rel=1e-6)
+    assert bias == (0.125 if (height, 160) == (2 * size[0], 2 * size[1]) else 0)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("height", [210, 214, 220, 230, 250])
-def test_factors_are_the_weights_as_cv2_rounds_them(height, size):
+@pytest.mark.parametrize("size", [(84, 84), (105, 84), (80, 85), (84, 88)])
+@pytest.mark.parametrize("height", HEIGHTS)
+def test_runs_have_all_cells_and_their_factors(height, size):
     plan = area.plan((height, 160), size)
-    for axis in (slice(None, size[0]), slice(size[0], None)):
-        exact = plan.weights[axis, 2:].astype(np.float64)
-        exact /= exact[0].sum()
-        mine = plan.factors[axis].astype(np.float64)
-        if plan.scale != 1 or size == (height, 160):
-            assert not mine.any()
-        else:
-            np.testing.assert_allclose(mine, exact, rtol=1e-6, atol=1e-12)
+    columns, runs = np.split(plan.cells[size[0] :], [size[1]])
+    assert plan.row_factors.shape[1] == ROW_TAPS
+    assert len(plan.run_factors) == len(runs) > 0
+    ends = [*runs[1:, 0], size[1]]
+    for (begin, first), end, factors in zip(runs, ends, plan.run_factors, strict=True):
+        assert 0 < end - begin <= LANES
+        assert columns[begin:end, 0].tolist() == list(range(first, first + 2 * (end - begin), 2))
+        lanes = factors.reshape(COLUMN_TAPS, LANES).T
+        assert np.array_equal(lanes[: end - begin], plan.column_factors[begin:end])
 
 
-def test_the_band_around_a_tie_holds_every_pixel_that_cv2_rounds_otherwise(rng):
-    beyond = 0
-    for size in [(84, 84), (83, 79), (41, 37), (13, 11)]:
-        plan = area.plan((250, 160), size)
-        for _ in range(40):
-            gray = rng.integers(0, 256, (250, 160), dtype=np.uint8)
-            sums, total = area_sums(gray, size)
-            differs = cv2.resize(gray, size[::-1], interpolation=cv2.INTER_AREA) != (2 * sums + total) // (2 * total)
-            distance = np.minimum((2 * sums + total) % (2 * total), -(2 * sums + total) % (2 * total))
-            assert np.all(distance[differs] <= plan.near // 2)
-            beyond += np.count_nonzero(differs)
-    assert beyond > 0
+@pytest.mark.parametrize("size", [(84, 64), (84, 100), (84, 15), (105, 80), (50, 84)])
+def test_cells_that_do_not_fit_the_lanes_have_no_runs(size):
+    assert not area.plan((210, 160), size).run_factors.size
 
 
-def _dense(axis, side):
-    dense = np.zeros((len(axis), side), np.int64)
-    for i, (first, count, *weights) in enumerate(axis.tolist()):
-        dense[i, first : first + count] = weights[:count]
-        assert not any(weights[count:])
+def _dense(cells, factors, side):
+    dense = np.zeros((len(cells), side))
+    for i, (first, count) in enumerate(cells.tolist()):
+        dense[i, first : first + count] = factors[i, :count]
+        assert not factors[i, count:].any()
     return dense

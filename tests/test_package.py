@@ -15,12 +15,14 @@ ROOT = Path(__file__).parents[1]
 IMPORTS = {
     "errors": {"gymnasium"},
     "palette": set(),
-    "area": set(),
     "checks": set(),
     "ring": set(),
     "start_states": set(),
-    "kernels": {"numba"},
-    "frames": {"area", "checks", "gymnasium", "kernels", "palette", "ring"},
+    "jit": {"numba"},
+    "kernels": {"jit", "llvmlite", "numba"},
+    "area": {"kernels"},
+    "block": {"kernels"},
+    "frames": {"area", "block", "checks", "gymnasium", "jit", "kernels", "palette", "ring"},
     "console": {"ale_py", "checks", "errors", "palette", "start_states"},
     "game": {"checks", "console", "frames", "gymnasium"},
     "protocol": {"errors", "ring"},
@@ -56,7 +58,9 @@ def test_every_file_has_its_place_in_the_order():
 
 def test_compiled_functions_live_in_one_file():
     for path in (ROOT / "fastatari").rglob("*.py"):
-        assert path.stem == "kernels" or "numba" not in re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), re.M)
+        assert path.stem in {"jit", "kernels"} or "numba" not in re.findall(
+            r"^\s*(?:import|from) (\w+)", path.read_text(), re.M
+        )
 
 
 def test_public_names():
