@@ -14,6 +14,7 @@ import numpy.typing as npt
 from fastatari import palette, start_states
 from fastatari.checks import check_choice, check_integer, to_int
 from fastatari.errors import InvalidAction
+from fastatari.resets import Resets, Start
 
 # gymnasium's ids around a game's name, as in ALE/Breakout-v5 and BreakoutNoFrameskip-v4. They name the ROM only:
 # what else such an id stands for (frame skip, sticky actions) is for the caller to ask for.
@@ -95,11 +96,7 @@ class Console:
         self._actions = ale.getMinimalActionSet()
         self.action_meanings = tuple(action.name for action in self._actions)
 
-        self._ale = ale
-        self._saves_start = start_states == "saved" and _is_start_exact(self.rom)
-        self._reset_num = 0
-        self._start: tuple[ale_py.ALEState, npt.NDArray[np.uint8]] | None = None
-
+        self._resets = Resets(ale, _known_start(self.rom) if start_states == "saved" else None)
         # Methods of the emulator itself, because a Python function around each would cost 0.1 us a call.
         self.act = ale.act
         self.lives = ale.lives
@@ -115,16 +112,7 @@ class Console:
             uint8[H, W]: its first screen, colour indices; not to be written to. The emulator itself may show another
             until the first action.
         """
-        if self._start is not None:
-            state, screen = self._start
-            self._ale.restoreState(state)
-            return screen
-        self._ale.reset_game()
-        screen = self._ale.getScreen()
-        self._reset_num += 1
-        if self._saves_start and self._reset_num == start_states.SAVED_RESET:
-            self._start = self._ale.cloneState(), screen
-        return screen
+        return self._resets.reset()
 
     def check_action(self, action: int) -> ale_py.Action:
         """Return the emulator's action of an index into the game's action set.
@@ -142,9 +130,9 @@ class Console:
         return self._actions[index]
 
 
-def _is_start_exact(rom: str) -> bool:
-    """Return whether a saved start state is known to be exact: for another version of ale-py nothing is."""
-    return ale_py.__version__ == start_states.ALE_PY and rom in start_states.EXACT
+def _known_start(rom: str) -> Start | None:
+    """Return what the start of a ROM depends on, where that is known: for another version of ale-py nothing is."""
+    return start_states.EXACT.get(rom) if ale_py.__version__ == start_states.ALE_PY else None
 
 
 def _key(name: str) -> str:

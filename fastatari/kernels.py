@@ -27,7 +27,6 @@ import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.np import arrayobj
 
 from fastatari.jit import emitted, jit
 
@@ -98,7 +97,7 @@ GRAY = np.uint64(4)  # the first of the gray images
 
 
 class _Emitter:
-    """The part of LLVM's language that the operations on 16 lanes are written in."""
+    """The part of LLVM's language in which the operations on sixteen pixels are written."""
 
     floats = ir.VectorType(ir.FloatType(), LANES)
     integers = ir.VectorType(ir.IntType(32), LANES)
@@ -130,7 +129,7 @@ class _Emitter:
         return functools.reduce(self.builder.fadd, products)
 
     def spread(self, value: Any) -> Any:
-        """Return a float in all lanes."""
+        """Return a float sixteen times."""
         single = self.builder.insert_element(ir.Constant(self.floats, ir.Undefined), value, ir.IntType(32)(0))
         return self.builder.shuffle_vector(single, single, ir.Constant(self.integers, [0] * LANES))
 
@@ -148,9 +147,14 @@ def _emit_view(_: Any, block: Any, begin: Any, shape: Any, dtype: Any) -> tuple[
         size = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
         sides = cgutils.unpack_tuple(builder, arguments[2])  # type: ignore[no-untyped-call]
         strides = [size]
-        for side in reversed(sides[1:]):
+        for side in reversed(sides):
             strides.insert(0, builder.mul(strides[0], side))
-        arrayobj.populate_array(view, data, sides, strides, size, None)  # type: ignore[no-untyped-call]
+        view.data, view.itemsize = data, size
+        view.nitems = builder.udiv(strides[0], size)
+        view.shape = cgutils.pack_array(builder, sides)  # type: ignore[no-untyped-call]
+        view.strides = cgutils.pack_array(builder, strides[1:])  # type: ignore[no-untyped-call]
+        for owner in ("meminfo", "parent"):
+            setattr(view, owner, ir.Constant(getattr(view, owner).type, None))
         return view._getvalue()
 
     return kind(block, begin, shape, dtype), generate

@@ -1,10 +1,9 @@
-import ale_py
 import gymnasium
 import numpy as np
 import pytest
 from reference import ROMS, ReferenceGame
 
-from fastatari import Game, InvalidAction, start_states
+from fastatari import Game, InvalidAction
 from fastatari.console import Console, find_rom
 
 # With screens of all five heights, both television standards, games with lives and without, and varied resets.
@@ -211,26 +210,6 @@ def test_the_seed_changes_nothing_that_can_be_seen():
         observations.append([game.reset(), *(game.step(action)[0] for action in [1, 5, 3, 11] * 15)])
     assert np.array_equal(observations[0], observations[1])
     assert np.array_equal(observations[0], observations[2])
-
-
-def is_start_saved(game):
-    for _ in range(4):
-        game.reset()
-    return game.console._start is not None
-
-
-def test_starts_are_saved_only_where_that_was_found_exact(monkeypatch):
-    assert is_start_saved(Game(0))
-    assert not is_start_saved(Game(0, start_states="true"))
-    assert not is_start_saved(Game(0, game="seaquest"))
-    monkeypatch.setattr(start_states, "ALE_PY", "0.0.0")
-    assert not is_start_saved(Game(0))
-
-
-def test_every_rom_was_swept():
-    assert not start_states.EXACT & start_states.LEFT_OUT.keys()
-    if ale_py.__version__ == start_states.ALE_PY:
-        assert start_states.EXACT | start_states.LEFT_OUT.keys() == set(ROMS)
 
 
 def test_unknown_colours_are_an_error(monkeypatch):
