@@ -254,6 +254,12 @@ def draw_actions(game: str, shape: tuple[int, ...]) -> list[Any]:
     return actions
 
 
+def rotate(names: Sequence[str], turn: int) -> list[str]:
+    """Return who plays in a turn, in order: another one is the first each turn."""
+    first = turn % len(names)
+    return [*names[first:], *names[:first]]
+
+
 def assert_same(ours: Any, reference: Any) -> None:
     """Check that two observations, or what two `step` returned, are equal."""
     if isinstance(ours, np.ndarray):

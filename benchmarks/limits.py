@@ -1,68 +1,287 @@
-"""Measures how far 8 workers can get at all: ``python benchmarks/limits.py [--game breakout]``.
+"""Measures how far from the emulator's own speed fastatari is, and why: ``python benchmarks/limits.py``.
 
-Three kinds of workers are given the same actions in a trainer's loop, in turn, round by round: the reference's,
-fastatari's, and workers that do nothing but emulate: four calls of ``act`` a step, no resets but at the end of a game,
-no observations. The last are as fast as workers of this emulator can be; all that a faster pipeline could save lies
-between them and fastatari's.
+Three kinds play every round in turn with the same actions: fastatari, the reference, and emulation alone, which is the
+limit of what a faster pipeline could reach. `breakdown` does so in one process and takes a step to pieces; `crews`
+does so with workers, on all cores.
 """
 
 import argparse
-import contextlib
-from unittest import mock
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import breakdown
 import contenders
+import crews
+import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
+from breakdown import LIMIT, OURS, PARTS, THEIRS, Breakdown
+from crews import Account, Race
+from matplotlib.axes import Axes
+from matplotlib.patches import Patch
+from ratios import ACCENT, FAINT, GRID, INK, PALE
 
-import fastatari.worker
-from fastatari import Game, Worker
-from fastatari.cli.reference import ReferenceWorker
 
-ROUNDS, STEPS = 20, 100
+class Effort(NamedTuple):
+    """How much is measured.
+
+    Attributes:
+        rounds: of each game in one process.
+        steps: of each of these rounds.
+        crew_rounds: of each number of workers.
+        crew_steps: of each of these rounds, summed over the workers.
+        crew_games: how many of the games eight workers play; None for all.
+        counts: the numbers of workers.
+        starts: how often workers of each number are started.
+    """
+
+    rounds: int
+    steps: int
+    crew_rounds: int
+    crew_steps: int
+    crew_games: int | None
+    counts: tuple[int, ...]
+    starts: int
 
 
-class ActOnly(Game):
-    """A game that emulates, and nothing else: its observations stay those of the reset."""
+# Many short rounds: the speed of a shared machine changes within seconds, and all of a round should see the same.
+FULL = Effort(
+    rounds=40, steps=100, crew_rounds=20, crew_steps=384, crew_games=None, counts=(1, 2, 4, 8, 16, 32), starts=3
+)
+QUICK = Effort(rounds=3, steps=60, crew_rounds=3, crew_steps=96, crew_games=3, counts=(1, 2, 4, 8), starts=1)
 
-    def advance(self, action: int) -> tuple[float, bool, None]:
-        """Act four times."""
-        console = self.console
-        ale_action = console.check_action(action)
-        for _ in range(4):
-            console.act(ale_action)
-        if console.game_over():
-            console.reset()
-        return 0.0, False, None
+# What the chart makes of the parts of a step: fewer, in these colours.
+SHADES = {
+    "emulation": ((breakdown.EMULATE,), PALE),
+    "resets": ((breakdown.RESET,), FAINT),
+    "reading screens": ((breakdown.READ,), "#e0a030"),
+    "making planes": ((breakdown.PLANE,), ACCENT),
+    "stack": ((breakdown.STACK,), "#7a4a9e"),
+    "Python, gymnasium": ((breakdown.QUERY, breakdown.GYMNASIUM, breakdown.REST), "#c8553d"),
+}
+LINES = {LIMIT: FAINT, OURS: ACCENT, THEIRS: PALE}
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print, save and plot what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--game", default="breakout")
-    game = parser.parse_args().game
-    seeds = range(contenders.WORKER_NUM)
-    with contextlib.ExitStack() as stack:
-        with mock.patch.object(fastatari.worker, "Game", ActOnly):
-            act_only = [Worker(seed, game=game, context="fork") for seed in seeds]
-        trainers = {
-            "gymnasium and cv2": [ReferenceWorker(seed, game) for seed in seeds],
-            "fastatari": [Worker(seed, game=game, context="fork") for seed in seeds],
-            "emulation alone": act_only,
-        }
-        players = {name: stack.enter_context(contenders.Trainer(workers)) for name, workers in trainers.items()}
-        times: dict[str, list[float]] = {name: [] for name in players}
-        for actions in contenders.draw_actions(game, (ROUNDS + 1, STEPS, contenders.WORKER_NUM)):
-            for name, player in players.items():
-                nanoseconds, _ = contenders.time_steps(player.step, actions)
-                times[name].append(float(np.mean(nanoseconds)) / 1e3)
+    parser.add_argument("--quick", action="store_true", help="less than a minute instead of minutes, and less exact")
+    parser.add_argument("--games", nargs="+", default=contenders.GAMES, metavar="GAME", help="ROMs, as breakout")
+    parser.add_argument(
+        "--worker-games", nargs="+", default=["breakout"], metavar="GAME", help="ROMs for all numbers of workers"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save every round's figures")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the parts and the workers; an .svg or .png")
+    arguments = parser.parse_args()
+    effort = QUICK if arguments.quick else FULL
+    multiprocessing.set_start_method("fork")  # `crews` needs it
 
-    print(", ".join(f"{name} {value}" for name, value in contenders.describe_environment().items()), end="\n\n")
-    print(f"| {contenders.WORKER_NUM} workers, {game}, one step of each | median | times as fast as the reference |")
-    print("|---|--:|--:|")
-    reference = np.array(times["gymnasium and cv2"][1:])
-    for name, microseconds in times.items():
-        ratios = reference / microseconds[1:]
-        spread = f"{np.median(ratios):.2f} ({ratios.min():.2f}..{ratios.max():.2f})"
-        print(f"| {name} | {np.median(microseconds[1:]):.0f} us | {spread} |")
+    environment = contenders.describe_environment()
+    print(", ".join(f"{name} {value}" for name, value in environment.items()))
+    breakdowns = print_steps(arguments.games, effort)
+    print_parts(breakdowns)
+    races = print_counts(arguments.worker_games, effort)
+    print_costs(races)
+    accounts = {game: print_account(game, effort) for game in arguments.worker_games}
+    more_races = print_games(arguments.games[: effort.crew_games], effort)
+
+    if arguments.json:
+        saved = {
+            "environment": environment,
+            "breakdowns": [each._asdict() for each in breakdowns],
+            "races": [race._asdict() for race in (*races, *more_races)],
+            "accounts": {game: [to_dict(account) for account in kinds] for game, kinds in accounts.items()},
+        }
+        arguments.json.write_text(json.dumps(saved, indent=1) + "\n")
+    if arguments.plot:
+        plot(breakdowns, races, environment, arguments.plot)
+
+
+def print_steps(games: Sequence[str], effort: Effort) -> list[Breakdown]:
+    """Measure one process; print how long a step takes."""
+    print_head(
+        "One process, microseconds a step", "game", LIMIT, "`Game.step`", THEIRS, "of the limit", "times the reference"
+    )
+    results = breakdown.measure(games, effort.rounds, effort.steps)
+    for result in results:
+        steps = (f"{np.median(result.steps[kind]):.1f}" for kind in (LIMIT, OURS, THEIRS))
+        print_row(result.game, *steps, *compare(result.steps))
+    return results
+
+
+def print_parts(breakdowns: Iterable[Breakdown]) -> None:
+    """Print how long each part of a step takes, and how well their sum agrees with the step when nothing watches."""
+    print_head("Where they go, microseconds a step", "game", "", *PARTS, "sum", "sum / `step`")
+    for result in breakdowns:
+        for side, parts in result.parts.items():
+            averages = [result.average(side, part) for part in PARTS]
+            figures = (
+                f"{average:.1f}" if any(parts[part]) else "" for part, average in zip(PARTS, averages, strict=True)
+            )
+            closure = np.median(divide(result.sums(side), result.steps[side]))
+            print_row(result.game, side, *figures, f"{sum(averages):.1f}", f"{closure:.3f}")
+
+
+def print_counts(games: Iterable[str], effort: Effort) -> list[Race]:
+    """Measure all numbers of workers; print their speed."""
+    print_head("Workers, steps a second", "game", "workers", LIMIT, OURS, THEIRS, "of the limit", "times the reference")
+    races = []
+    for game in games:
+        races += crews.measure(game, effort.counts, effort.crew_rounds, effort.crew_steps, effort.starts)
+    for race in races:
+        print_row(race.game, str(race.num), *write_rates(race), *compare(race.steps))
+    return races
+
+
+def print_games(games: Iterable[str], effort: Effort) -> list[Race]:
+    """Measure eight workers of each game; print their speed."""
+    print_head(
+        f"{contenders.WORKER_NUM} workers, steps a second",
+        *("game", LIMIT, OURS, THEIRS, "of the limit", "times the reference"),
+    )
+    races = []
+    for game in games:
+        (race,) = crews.measure(game, [contenders.WORKER_NUM], effort.crew_rounds, effort.crew_steps)
+        races.append(race)
+        print_row(game, *write_rates(race), *compare(race.steps))
+    return races
+
+
+def print_costs(races: Iterable[Race]) -> None:
+    """Print what workers take of memory, and how long their start takes."""
+    kinds = (OURS, THEIRS)
+    print_head(
+        "MB of its own that a worker takes; seconds until all have sent their first observation",
+        *("game", "workers", *(f"MB, {kind}" for kind in kinds), *(f"start, {kind}" for kind in kinds)),
+    )
+    for race in races:
+        memory = (f"{race.memory[kind]:.1f}" for kind in kinds)
+        starts = (f"{np.median(race.starts[kind]):.2f}" for kind in kinds)
+        print_row(race.game, str(race.num), *memory, *starts)
+
+
+def print_account(game: str, effort: Effort) -> list[Account]:
+    """Measure and print where the time of the cores goes."""
+    core_num = len(os.sched_getaffinity(0))
+    print_head(
+        f"{contenders.WORKER_NUM} workers on {game}, microseconds of {core_num} cores and switches a step of all",
+        *("", "workers", "of it kernel", "trainer", "of it kernel", "idle or others'", "all"),
+        *("workers wait", "workers lose the core", "trainer waits", "trainer loses the core"),
+    )
+    accounts = crews.account(game, contenders.WORKER_NUM, effort.crew_rounds, effort.crew_steps)
+    for account in accounts:
+        everything = core_num * account.seconds
+        used = [(usage.user + usage.system, usage.system) for usage in (account.workers, account.trainer)]
+        idle = everything - sum(both for both, _ in used)
+        times = (f"{1e6 * seconds / account.steps:.0f}" for seconds in (*used[0], *used[1], idle, everything))
+        switches = (account.workers.waits, account.workers.losses, account.trainer.waits, account.trainer.losses)
+        print_row(account.kind, *times, *(f"{number / account.steps:.1f}" for number in switches))
+    return accounts
+
+
+def print_head(title: str, *columns: str) -> None:
+    """Print the head of a table."""
+    print(f"\n{title}:\n\n| {' | '.join(columns)} |\n|---|{'--:|' * (len(columns) - 1)}", flush=True)
+
+
+def print_row(*cells: str) -> None:
+    """Print a row of a table."""
+    print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def write_rates(race: Race) -> list[str]:
+    """Return the median number of steps a second of each kind."""
+    return [f"{np.median(race.rates(kind)):.0f}" for kind in (LIMIT, OURS, THEIRS)]
+
+
+def compare(steps: Mapping[str, Sequence[float]]) -> tuple[str, str]:
+    """Return how fast fastatari is, as a part of the limit and in times of the reference, from times of a step."""
+    fractions, ratios = (divide(steps[kind], steps[OURS]) for kind in (LIMIT, THEIRS))
+    return (
+        f"{np.median(fractions):.1%} ({min(fractions):.0%}..{max(fractions):.0%})",
+        f"{np.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f})",
+    )
+
+
+def divide(numerators: Iterable[float], denominators: Iterable[float]) -> list[float]:
+    """Return the ratio of each pair."""
+    return [numerator / denominator for numerator, denominator in zip(numerators, denominators, strict=True)]
+
+
+def to_dict(account: Account) -> dict[str, Any]:
+    """Return an account with names at all levels, for JSON."""
+    return account._asdict() | {"workers": account.workers._asdict(), "trainer": account.trainer._asdict()}
+
+
+def plot(breakdowns: Sequence[Breakdown], races: Sequence[Race], environment: dict[str, str], path: Path) -> None:
+    """Draw the parts of a step as bars, and the speed of workers as lines."""
+    mpl.use("Agg")
+    plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 10, "svg.hashsalt": "fastatari"})
+    figure, (bars, lines) = plt.subplots(2, figsize=(8, 9.5), height_ratios=(3, 2), layout="constrained")
+    draw_parts(bars, breakdowns)
+    draw_rates(lines, [race for race in races if race.game == races[0].game])
+    for axes in (bars, lines):
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0, labelcolor=INK)
+        axes.spines[:].set_visible(False)
+    rounds, crew_rounds = len(breakdowns[0].steps[OURS]), len(races[0].steps[OURS])
+    described = "\n".join(
+        [
+            f"bars: median of {rounds} rounds, for resets mean; dots: median of {crew_rounds} rounds, lines: range",
+            ", ".join(f"{name} {value}" for name, value in environment.items()),
+        ]
+    )
+    figure.supxlabel(described, color=FAINT, size=7)
+    figure.savefig(path, dpi=200, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
+    plt.close(figure)
+
+
+def draw_parts(axes: Axes, breakdowns: Sequence[Breakdown]) -> None:
+    """Draw a bar for each game, and one for the reference on the first game."""
+    labels: dict[float, str] = {}
+    y = 0.0
+    for side, results in ((OURS, breakdowns), (THEIRS, breakdowns[:1])):
+        labels[y] = side
+        for result in results:
+            y += 1
+            labels[y] = result.game.replace("_", " ")
+            left = 0.0
+            for names, color in SHADES.values():
+                width = sum(result.average(side, name) for name in names)
+                axes.barh(y, width, 0.66, left, color=color)
+                left += width
+            fraction = np.median(divide(result.steps[LIMIT], result.steps[side]))
+            axes.annotate(f"{fraction:.0%}", (left, y), (6, 0), textcoords="offset points", va="center", color=INK)
+        y += 1.5
+    axes.set_yticks(list(labels), list(labels.values()))
+    for label in axes.get_yticklabels():
+        label.set_weight("bold" if label.get_text() in {OURS, THEIRS} else "normal")
+    axes.set_ylim(y - 1, -0.5)
+    axes.set_xlim(0, 1.08 * axes.dataLim.xmax)  # room for the last bar's figure
+    axes.xaxis.grid(visible=True, color=GRID, linewidth=0.8)
+    axes.set_xlabel("microseconds of a step in one process; in percent: emulation alone", color=INK)
+    handles = [Patch(color=color, label=name) for name, (_, color) in SHADES.items()]
+    axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3, frameon=False, labelcolor=INK)
+
+
+def draw_rates(axes: Axes, races: Sequence[Race]) -> None:
+    """Draw a line for each kind."""
+    counts = [race.num for race in races]
+    for kind, color in LINES.items():
+        rates = [race.rates(kind) for race in races]
+        axes.plot(counts, [np.median(each) for each in rates], ".-", linewidth=2, markersize=9, label=kind, color=color)
+        axes.vlines(counts, [min(each) for each in rates], [max(each) for each in rates], color, linewidth=1.2)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(counts, [str(count) for count in counts])
+    axes.set_ylim(0)
+    axes.yaxis.grid(visible=True, color=GRID, linewidth=0.8)
+    axes.set_xlabel(f"workers on {races[0].game.replace('_', ' ')}", color=INK)
+    axes.set_ylabel("steps a second", color=INK)
+    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3, frameon=False, labelcolor=INK)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ class Console:
             TypeError: `action` is not an integer; a boolean or a float is none.
             InvalidAction: the game has no such action.
         """
-        index = to_int("action", action)
+        index = action if type(action) is int else to_int("action", action)
         if not 0 <= index < len(self._actions):
             raise InvalidAction(
                 f"action {index} is not in 0..{len(self._actions) - 1}, the actions of {self.rom}: "

@@ -36,7 +36,7 @@ class FrameStack:
     little moves. A stack can be copied and pickled. It is not to be shared between threads.
 
     Args:
-        screen_shape (tuple[int, int]): height H and width W of the screens, at most 512 each.
+        screen_shape (tuple[int, int]): height H and width W of the screens, at most 256 each.
         size (tuple[int, int]): height h and width w of the planes, at most H and W.
         stack_num (int): how many planes the stack holds, K.
         pool ("after_resize" | "before_resize"): where the maximum is taken: of resized screens, as labml does, or of
@@ -71,17 +71,17 @@ class FrameStack:
         images[2:4, :height] = 2**64 - 1
         arrays = kernels.Block(
             images,
-            np.zeros((height + kernels.ROW_TAPS, kernels.LANES * (self.size[1] // kernels.LANES + 2)), np.float32),
+            np.zeros((height + kernels.ROW_TAPS - 1, kernels.LANES * (self.size[1] // kernels.LANES + 2)), np.float32),
             np.zeros(self.size, np.uint8),
             np.zeros(self.size, np.uint8),
             np.zeros((2 * self.stack_num, *self.size), np.uint8),
             np.zeros(1, np.int64),
-            np.zeros((2, height + 1), np.uint32),
+            np.zeros((2, height), np.uint32),
             np.zeros((2, height), np.uint8),
             *area.plan(self.screen_shape, self.size),
         )
         self._has_reset = False
-        self._push_block, self._pairs = _PUSHES[pool], gray_pairs(palette, gray)
+        self._pool, self._palette, self._gray = pool, palette, gray
         self._adopt(arrays)
         with notice_of_compilation():
             self._push()
@@ -90,7 +90,7 @@ class FrameStack:
     def _adopt(self, arrays: kernels.Block) -> None:
         """Copy all state that pushes change into a block, and bind to it what works on it."""
         block, self._arrays = pack(arrays)
-        self._push = functools.partial(self._push_block, block, self._pairs)
+        self._push = functools.partial(_PUSHES[self._pool], block, gray_pairs(self._palette, self._gray))
         self._ring = PlaneRing(self._arrays.planes, self._arrays.plane_count)
         # Made once, because making the one that is written to would cost a step 1 us.
         height, width = self.screen_shape
@@ -129,6 +129,7 @@ class FrameStack:
             ValueError: `screen` has another shape or layout. The stack is as before.
         """
         self._check_screen("screen", screen)
+        self._has_reset = False  # an exception of a signal handler can come between any two lines
         for each in self.screens:
             each[:] = screen
         self._push()
@@ -139,7 +140,7 @@ class FrameStack:
         """Add the plane of two screens to the stack, in the place of the oldest.
 
         Args:
-            screen_a (uint8[H, W]): colour indices, C-contiguous; only read, not kept.
+            screen_a (uint8[H, W]): colour indices, C-contiguous; only read, not kept. Not one of `screens`.
             screen_b (uint8[H, W]): the same, of the frame after it.
 
         Raises:

@@ -69,7 +69,7 @@ class Game:
         dtype: npt.DTypeLike = np.uint8,
         start_states: StartStates = "saved",
     ) -> None:
-        self._dtype = check_dtype(dtype)
+        self._is_uint8 = check_dtype(dtype) == np.uint8
         self.console = Console(game, seed, start_states)
         self._stack = FrameStack(self.console.screen_shape, SIZE, STACK_NUM, palette=self.console.palette)
         self.rewards: list[float] = []
@@ -99,13 +99,15 @@ class Game:
         Raises:
             TypeError: `action` is not an integer. The game goes on unharmed, also after the next two.
             InvalidAction: the game has no such action.
-            gymnasium.error.ResetNeeded: there was no `reset` yet.
+            gymnasium.error.ResetNeeded: there was no `reset` yet, or an exception, as of a signal handler, came in the
+                middle of a step or reset.
         """
         reward, done, info = self.advance(action)
         return self.observe(), reward, done, info
 
     def begin(self) -> None:
         """Do what `reset` does, without an observation."""
+        self._has_reset = False  # until all is done: an exception of a signal handler can come between any two lines
         self._stack.reset(self.console.reset())
         self.rewards = []
         self.lives = self.console.lives()
@@ -114,15 +116,18 @@ class Game:
     def advance(self, action: int) -> tuple[float, bool, EpisodeInfo | None]:
         """Do what `step` does, without an observation: return reward, done and info."""
         if not self._has_reset:
-            raise gymnasium.error.ResetNeeded("Cannot call `Game.step` before calling `Game.reset`.")
-        console = self.console
+            raise gymnasium.error.ResetNeeded(
+                "Cannot call `Game.step` before calling `Game.reset`, nor after an exception cut off either."
+            )
+        console, first_lives = self.console, self.lives
         act, lives, game_over = console.act, console.lives, console.game_over
         ale_action = console.check_action(action)
+        self._has_reset = False
         screens = self._stack.screens
         reward = 0.0
         for frame in range(FRAME_SKIP):
             reward += act(ale_action)
-            if lives() < self.lives or game_over():
+            if lives() < first_lives or game_over():
                 self.rewards.append(reward)
                 info = EpisodeInfo(reward=sum(self.rewards), length=len(self.rewards))
                 self.begin()
@@ -131,6 +136,7 @@ class Game:
                 console.read_screen(screens[frame - FRAME_SKIP])
         self.rewards.append(reward)
         self._stack.push_screens()
+        self._has_reset = True
         return reward, False, None
 
     def observe(self) -> Observation:
@@ -140,7 +146,7 @@ class Game:
             gymnasium.error.ResetNeeded: there was no `reset` yet.
         """
         stack = self._stack.read()
-        return stack if self._dtype == np.uint8 else stack.astype(np.float64)
+        return stack if self._is_uint8 else stack.astype(np.float64)
 
     @property
     def plane(self) -> npt.NDArray[np.uint8]:

@@ -59,13 +59,13 @@ class Block(NamedTuple):
         images (uint64[7, H + 1, W/8]): two pairs of screens, colour indices, eight to a word, zeros up to a whole word;
             the new one is the pair ``plane_count % 2``, and the other is the one before it. Then three gray images; a
             push after the resize uses one of them, that of the last screen. The last row of each is 0.
-        sums (float32[H + ROW_TAPS, n]): the sums of the cells of each row of the last gray image in use. The last rows
-            are 0; rows are at least w + LANES long.
+        sums (float32[H + ROW_TAPS - 1, n]): the sums of the cells of each row of the last gray image in use. The last
+            rows are 0; rows are at least w + LANES long.
         resized (uint8[h, w]): the last gray image in use, resized.
         resized_first (uint8[h, w]): for the kernels' use: that of the first screen of a pair.
         planes (uint8[2 * K, h, w]): `PlaneRing.planes`.
         plane_count (int64[1]): `PlaneRing.count`.
-        rows (uint32[2, H + 1]): for the kernels' use: which rows of each new screen differ.
+        rows (uint32[2, H]): for the kernels' use: which rows of each new screen differ.
         is_repeated (uint8[2, H]): for the kernels' use: which of these are as the row above.
         cells (uint32[h + w + n, 2]): `AreaPlan.cells`.
         row_factors (float32[h, taps]): `AreaPlan.row_factors`.
@@ -496,7 +496,7 @@ def push_after_resize(block: UInt64Array, pairs: UInt16Array) -> None:
     resized, resized_first = _line(block, RESIZED, np.uint8), _line(block, RESIZED_FIRST, np.uint8)
     # A loop, because a smaller kernel is sooner read after an emulator was in the processor's caches.
     for k in range(TWO):
-        if k:
+        if k and counts[k]:
             for i in range(np.uint64(resized.size)):
                 resized_first[i] = resized[i]
         if counts[k]:
@@ -504,7 +504,7 @@ def push_after_resize(block: UInt64Array, pairs: UInt16Array) -> None:
             _sum_changes(block, k, GRAY, counts[k])
             _round_changes(block, k, counts[k])
         before = new
-    _add_plane(block, resized_first, resized)
+    _add_plane(block, resized_first if counts[1] else resized, resized)
 
 
 @jit

@@ -1,9 +1,10 @@
 """`Resets`: how episodes of a game begin, by a true reset or by a saved state of an earlier one.
 
-A true reset of ale-py 0.12.1 clears all of the console but its RAM (128 bytes) and draws a start value for the timer,
-one of 75, from a generator with a seed of its own. Then it emulates some 70 frames. What comes out is, for most ROMs, a
-function of little: of which of a few groups the timer's value belongs to, and of some bytes of RAM that stay as they
-were. So the state after one true reset of each group stands for all others. `start_states` says for which ROMs.
+A true reset of ale-py 0.12.1 clears all of the console but its RAM (128 bytes) and, where the cartridge has no RAM or
+clock of its own, draws one number from a generator with a seed of its own: the start value of the timer. Then it
+emulates some 70 frames. What comes out is, for most ROMs, a function of little: of which of a few groups the timer's
+value belongs to, and of some bytes of RAM that stay as they were. So the state after one true reset of each group
+stands for all others. `start_states` says for which ROMs.
 
 A state does not hold everything. ale-py leaves out the two frame buffers, and whether the console is in the middle of
 a frame, which is visible where a ROM does not draw all of its next frame, or where a reset ends within one. What is
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 UInt8Array = npt.NDArray[np.uint8]
 
-# Of how many values the timer has one after a reset (emucore/M6532.cxx).
+# How many values the timer may have after a reset (emucore/M6532.cxx).
 TIMER_VALUES = 75
 
 
@@ -53,13 +54,20 @@ class Resets:
     Args:
         ale (ALEInterface): the emulator, as after ``loadROM``.
         start (Start | None): what the ROM's start depends on. None: all resets are true.
+
+    Attributes:
+        restores (int): how many resets were restores.
     """
 
     def __init__(self, ale: Any, start: Start | None) -> None:
+        self.restores = 0
         self._ale = ale
         self._start = start
         self._saved: dict[int, _Saved] = {}
         self._generator: np.random.RandomState | None = None
+        self._ram: UInt8Array | None = None
+        if start is not None and start.groups and read_generator(ale.cloneState()) is None:
+            self._start = None  # built with another C++ library, which writes its generator in another way
 
     def reset(self) -> UInt8Array:
         """Begin an episode.
@@ -77,6 +85,7 @@ class Resets:
         group = self._next_group(self._start.groups, is_complete) if self._start.groups else 0
         if is_complete:
             self._restore(self._saved[group], self._start)
+            self.restores += 1
             return self._saved[group].screen
         screen = self._reset_truly()
         if group not in self._saved:
@@ -86,6 +95,7 @@ class Resets:
     def _next_group(self, groups: tuple[tuple[int, ...], ...], is_complete: bool) -> int:
         """Return to which group the timer's value after this reset belongs."""
         generator = self._generator or read_generator(self._ale.cloneState())
+        assert generator is not None
         timer = draw_timer(generator)
         if is_complete:
             self._generator = generator
@@ -98,7 +108,9 @@ class Resets:
 
     def _restore(self, saved: _Saved, start: Start) -> None:
         ale = self._ale
-        ram = ale.getRAM()
+        # Kept until all is done: an exception of a signal handler can come between any two lines.
+        if self._ram is None:
+            self._ram = ale.getRAM()
         if saved.primer is None:
             saved.primer = self._make_primer(saved, start.primer)
         for state, frames in saved.primer:
@@ -106,7 +118,8 @@ class Resets:
             self._play(frames)
         ale.restoreState(saved.state)
         for index in start.carried:
-            ale.setRAM(index, ram[index])
+            ale.setRAM(index, self._ram[index])
+        self._ram = None
 
     def _play(self, frames: int) -> None:
         """Play without an action, which is the first of all legal ones, but not in the minimal set of every game."""
@@ -138,11 +151,12 @@ class Resets:
         raise RuntimeError("a start screen was not drawn again within two seconds")
 
 
-def read_generator(state: Any) -> np.random.RandomState:
-    """Return a copy of the generator in an emulator's state, from which it draws at its next true reset."""
-    # As C++ writes a std::mt19937: its 624 words and a position among them. Play does not draw.
+def read_generator(state: Any) -> np.random.RandomState | None:
+    """Return a copy of the generator in an emulator's state, from which it draws at its next true reset; or None."""
+    # As libstdc++ writes a std::mt19937: its 624 words and a position among them. Play does not draw.
     written = re.search(rb"(?:\d+ ){624}\d+", state.serialize())
-    assert written is not None
+    if written is None:
+        return None
     *words, position = written[0].split()
     generator = np.random.RandomState()
     generator.set_state(("MT19937", np.array(words, np.uint32), int(position), 0, 0.0))

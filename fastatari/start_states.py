@@ -118,7 +118,7 @@ LEFT_OUT = {
     "ice_hockey": "RAM or screen after two resets with the same timer, because RAM differed before them",
     "koolaid": "screen after reset 2, frame 1",
     "kung_fu_master": "two bits of the TIA after some resets, of which nothing was seen",
-    "miniature_golf": "counters that ale-py saves as booleans, seen as another reward in a long episode",
+    "miniature_golf": "a state saved after its restore",
     "pitfall2": "a fraction of the cartridge's clock after some resets, of which nothing was seen",
     "sir_lancelot": "RAM or screen after two resets with the same timer, because RAM differed before them",
     "solaris": "RAM or screen after a reset, for 62 values of the timer",

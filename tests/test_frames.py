@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference import ROMS, StackTwin, cv2_gray, cv2_plane, tie_count
 
-from fastatari import FrameStack
+from fastatari import FrameStack, kernels
 from fastatari.console import Console
 from fastatari.palette import gray_table, rgb_table
 
@@ -226,6 +226,9 @@ def test_a_copy_goes_on_by_itself(clone, rng):
         each.reset(a)
         each.push(a, b)
     copied = clone(stack)
+    # Or the copy would be compiled anew.
+    assert copied._push.func is kernels.push_after_resize
+    assert copied._push.args[1] is stack._push.args[1]
     copied.push(c, d)
     other.push(c, d)
     stack.push(b, c)
@@ -356,7 +359,7 @@ def test_push_and_read_need_a_reset():
 INTERPRETED = """
 import numpy as np
 from reference import StackTwin
-from fastatari import FrameStack
+from fastatari import FrameStack, kernels
 rng = np.random.default_rng(0)
 for pool in ("after_resize", "before_resize"):
     sides = [((42, 37), (17, 15)), ((20, 16), (10, 8)), ((9, 9), (3, 3)), ((5, 2), (5, 1)), ((9, 160), (4, 84))]

@@ -1,10 +1,17 @@
+import functools
+import sys
+from pathlib import Path
+
 import gymnasium
 import numpy as np
 import pytest
 from reference import ROMS, ReferenceGame
 
+import fastatari
 from fastatari import Game, InvalidAction
 from fastatari.console import Console, find_rom
+
+PACKAGE = Path(fastatari.__file__).parent
 
 # With screens of all five heights, both television standards, games with lives and without, and varied resets.
 LONG = [
@@ -201,6 +208,58 @@ def test_step_needs_a_reset():
         game.step(0)
     game.reset()
     game.step(0)
+
+
+class Interrupt(Exception):
+    pass
+
+
+def cut_off(function, line):
+    """Call a function, and raise an `Interrupt` in it at a line of fastatari's, as a signal handler may."""
+    lines = 0
+
+    def trace(frame, event, _):
+        nonlocal lines
+        if not frame.f_code.co_filename.startswith(str(PACKAGE)):
+            return None
+        lines += event == "line"
+        if lines == line:
+            raise Interrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        return function()
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.parametrize("call", ["reset", "step"])
+@pytest.mark.parametrize("rom", ["breakout", "qbert", "entombed"])
+def test_a_cut_off_call_needs_a_reset_and_the_reset_is_right(rom, call):
+    game, twin = Game(0, game=rom), ReferenceGame(0, rom)
+    for _ in range(3):
+        assert np.array_equal(game.reset(), twin.reset())
+    function = game.reset if call == "reset" else functools.partial(game.step, 0)
+    cuts = needed = 0
+    while True:
+        try:
+            cut_off(function, cuts + 1)
+            break
+        except Interrupt:
+            cuts += 1
+        try:
+            game.step(0)
+        except gymnasium.error.ResetNeeded:
+            needed += 1
+        assert np.array_equal(game.reset(), twin.reset())
+        for action in (1, 2, 3):
+            (mine, *rest), (theirs, *expected) = game.step(action), twin.step(action)
+            assert np.array_equal(mine, theirs)
+            assert rest == expected
+    assert cuts > needed > cuts // 3
+    twin.env.close()
 
 
 def test_the_seed_changes_nothing_that_can_be_seen():
