@@ -18,6 +18,7 @@ import numpy as np
 
 from fastatari import Game
 from fastatari.cli import reference
+from fastatari.cli.reference import ReferenceGame
 from fastatari.console import Console
 
 OURS, LIMIT, THEIRS = "fastatari", "emulation alone", "reference"
@@ -33,6 +34,9 @@ QUERY = "lives, game over"
 GYMNASIUM = "gymnasium"
 REST = "rest"
 PARTS = (EMULATE, RESET, READ, PLANE, STACK, QUERY, GYMNASIUM, REST)
+
+# How often each game is reset before it is measured. Its first resets are true, which is not to count as a step's time.
+_RESETS = 10
 
 _OUTSIDE = "outside"
 _CALIBRATIONS, _CALLS = 7, 15
@@ -118,13 +122,14 @@ class Emulation:
     def __init__(self, game: str) -> None:
         # Plays ahead, untimed, to find where episodes end.
         self._scout = Game(0, game=game)
-        self._scout.reset()
         self._runs: list[list[Any]] = []
         self._act, self._reset = self._scout.console.act, self._scout.console.reset
         self._scout.console.act = self._note_act
         self._scout.console.reset = self._note_reset
         self._console = Console(game, 0)
-        self._console.reset()
+        for _ in range(_RESETS):
+            self._scout.begin()
+            self._console.reset()
 
     def plan(self, actions: Sequence[int]) -> None:
         """Find out what is to be emulated: runs of actions, each for one frame, and between two of them a reset."""
@@ -198,7 +203,7 @@ class Contest:
 
     def __init__(self, game: str, rounds: int, steps: int) -> None:
         self._actions = contenders.draw_actions(game, (rounds + 1, steps))
-        ours, theirs = contenders.make_games(game)
+        ours, theirs = _make_games(game)
         self._emulation = Emulation(game)
         self._traced = Traced(game)
         self._players: dict[str, Callable[[Sequence[int]], Played]] = {
@@ -234,6 +239,13 @@ class Contest:
                 times.append(self._traced.parts[side][part] / step_num)
 
 
+def _make_games(game: str) -> tuple[Game, ReferenceGame]:
+    games = contenders.make_games(game)
+    for each, _ in itertools.product(games, range(_RESETS - 1)):
+        each.reset()
+    return games
+
+
 def _play(step: Callable[[int], Any], actions: Sequence[int]) -> Played:
     nanoseconds, results = contenders.time_steps(step, actions)
     return float(np.mean(nanoseconds)) / 1000, results
@@ -249,7 +261,7 @@ class Traced:
     def __init__(self, game: str) -> None:
         self.parts: dict[str, dict[str, float]] = {}
         self._watch = watch = Stopwatch()
-        self._game, self._reference = ours, theirs = contenders.make_games(game)
+        self._game, self._reference = ours, theirs = _make_games(game)
         console = ours.console
         watch.wrap_methods(
             (

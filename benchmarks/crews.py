@@ -108,10 +108,13 @@ class Crew:
     """
 
     def __init__(self, kind: str, game: str, num: int) -> None:
+        # Or the garbage collector of a worker, which writes to what it looks at, would copy what this program holds.
+        gc.freeze()
         begin = time.perf_counter()
         workers: list[Any] = [_start(kind, seed, game) for seed in range(num)]
         self.trainer = contenders.Trainer(workers)
         self.start = time.perf_counter() - begin
+        gc.unfreeze()
         self._folders = [Path(f"/proc/{worker.process.pid}") for worker in workers]
 
     def __enter__(self) -> Self:
@@ -166,8 +169,6 @@ def measure(game: str, nums: Sequence[int], rounds: int, steps: int, starts: int
         steps: how many steps a round has, summed over the workers.
         starts: how often each kind is started, to time that.
     """
-    # Or a worker's garbage collector, which writes to all that it looks at, would copy what this program holds.
-    gc.freeze()
     races = [Race(game, num, *({kind: [] for kind in KINDS} for _ in range(2)), {}) for num in nums]
     for race, _ in itertools.product(races, range(starts - 1)):
         for kind in KINDS:

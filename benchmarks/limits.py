@@ -50,9 +50,9 @@ class Effort(NamedTuple):
 
 # Many short rounds: the speed of a shared machine changes within seconds, and all of a round should see the same.
 FULL = Effort(
-    rounds=40, steps=100, crew_rounds=20, crew_steps=384, crew_games=None, counts=(1, 2, 4, 8, 16, 32), starts=3
+    rounds=40, steps=100, crew_rounds=30, crew_steps=384, crew_games=None, counts=(1, 2, 4, 8, 16, 32), starts=3
 )
-QUICK = Effort(rounds=3, steps=60, crew_rounds=3, crew_steps=96, crew_games=3, counts=(1, 2, 4, 8), starts=1)
+QUICK = Effort(rounds=3, steps=50, crew_rounds=3, crew_steps=96, crew_games=2, counts=(1, 2, 4, 8), starts=1)
 
 # What the chart makes of the parts of a step: fewer, in these colours.
 SHADES = {
