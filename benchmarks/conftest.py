@@ -5,4 +5,4 @@ import contenders
 
 def pytest_report_header() -> str:
     """Name the machine, and the versions of everything that is compared."""
-    return ", ".join(f"{name} {value}" for name, value in contenders.describe_environment().items())
+    return contenders.write_environment(contenders.describe_environment())

@@ -232,6 +232,16 @@ def describe_environment() -> dict[str, str]:
     }
 
 
+def write_environment(environment: dict[str, str]) -> str:
+    """Return what `describe_environment` does, in a line."""
+    return ", ".join(f"{name} {value}" for name, value in environment.items())
+
+
+def write_ratios(ratios: Sequence[float]) -> str:
+    """Return the median of ratios, and their range."""
+    return f"{np.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f})"
+
+
 def make_games(game: str) -> tuple[Game, ReferenceGame]:
     """Return both games, reset to equal observations."""
     ours, reference = Game(0, game=game), ReferenceGame(0, game)

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import breakdown
+import chart
 import contenders
 import crews
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 from breakdown import LIMIT, OURS, PARTS, THEIRS, Breakdown
+from chart import ACCENT, FAINT, GRID, INK, PALE
 from crews import Account, Race
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
-from ratios import ACCENT, FAINT, GRID, INK, PALE
 
 
 class Effort(NamedTuple):
@@ -81,7 +81,7 @@ def main() -> None:
     multiprocessing.set_start_method("fork")  # `crews` needs it
 
     environment = contenders.describe_environment()
-    print(", ".join(f"{name} {value}" for name, value in environment.items()))
+    print(contenders.write_environment(environment))
     breakdowns = print_steps(arguments.games, effort)
     print_parts(breakdowns)
     races = print_counts(arguments.worker_games, effort)
@@ -203,7 +203,7 @@ def compare(steps: Mapping[str, Sequence[float]]) -> tuple[str, str]:
     fractions, ratios = (divide(steps[kind], steps[OURS]) for kind in (LIMIT, THEIRS))
     return (
         f"{np.median(fractions):.1%} ({min(fractions):.0%}..{max(fractions):.0%})",
-        f"{np.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f})",
+        contenders.write_ratios(ratios),
     )
 
 
@@ -219,25 +219,15 @@ def to_dict(account: Account) -> dict[str, Any]:
 
 def plot(breakdowns: Sequence[Breakdown], races: Sequence[Race], environment: dict[str, str], path: Path) -> None:
     """Draw the parts of a step as bars, and the speed of workers as lines."""
-    mpl.use("Agg")
-    plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 10, "svg.hashsalt": "fastatari"})
+    chart.prepare()
     figure, (bars, lines) = plt.subplots(2, figsize=(8, 9.5), height_ratios=(3, 2), layout="constrained")
     draw_parts(bars, breakdowns)
     draw_rates(lines, [race for race in races if race.game == races[0].game])
     for axes in (bars, lines):
-        axes.set_axisbelow(True)
-        axes.tick_params(length=0, labelcolor=INK)
-        axes.spines[:].set_visible(False)
+        chart.tidy(axes)
     rounds, crew_rounds = len(breakdowns[0].steps[OURS]), len(races[0].steps[OURS])
-    described = "\n".join(
-        [
-            f"bars: median of {rounds} rounds, for resets mean; dots: median of {crew_rounds} rounds, lines: range",
-            ", ".join(f"{name} {value}" for name, value in environment.items()),
-        ]
-    )
-    figure.supxlabel(described, color=FAINT, size=7)
-    figure.savefig(path, dpi=200, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
-    plt.close(figure)
+    caption = f"bars: median of {rounds} rounds, for resets mean; dots: median of {crew_rounds} rounds, lines: range"
+    chart.save(figure, caption, environment, path)
 
 
 def draw_parts(axes: Axes, breakdowns: Sequence[Breakdown]) -> None:

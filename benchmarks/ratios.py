@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import ale_py
-import ale_py.roms
+import chart
 import contenders
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
+from chart import ACCENT, GRID, INK, PALE
 from matplotlib.ticker import MultipleLocator
 
 from fastatari.cli import reference
+from fastatari.console import list_roms
 
 PLAYED = ("breakout", "pong")
 WORKED = ("breakout", "pong", "space_invaders")
@@ -31,9 +31,6 @@ CHAIN = "two screens in, stack out"
 GAME = "Game.step"
 WORKERS = f"{contenders.WORKER_NUM} Workers, one step"
 START = "fresh process"
-
-INK, FAINT, GRID = "#24292f", "#6e7781", "#e4e8ec"
-ACCENT, PALE = "#2f6fb0", "#a9c5e2"
 
 # What a fresh interpreter runs; it prints how long that took, and a number that has to be the same for both.
 CLOCK = "import time, zlib; begin = time.perf_counter(); {}; print(time.perf_counter() - begin, {})"
@@ -92,14 +89,14 @@ def main() -> None:
     effort = QUICK if arguments.quick else FULL
 
     environment = contenders.describe_environment()
-    print(", ".join(f"{name} {value}" for name, value in environment.items()), end="\n\n")
+    print(contenders.write_environment(environment), end="\n\n")
     print("| benchmark | | fastatari | reference | ratio (min..max) |")
     print("|---|---|--:|--:|--:|")
     results = []
     for result in measure_roms(effort) if arguments.all_roms else measure(effort):
         results.append(result)
         ours, theirs = (write_time(float(np.median(times))) for times in (result.fastatari, result.reference))
-        spread = f"{np.median(result.ratios):.2f} ({min(result.ratios):.2f}..{max(result.ratios):.2f})"
+        spread = contenders.write_ratios(result.ratios)
         print(f"| {result.group} | {result.name} | {ours} | {theirs} | {spread} |", flush=True)
 
     if arguments.all_roms:
@@ -136,10 +133,9 @@ def measure(effort: Effort) -> Iterator[Result]:
 
 def measure_roms(effort: Effort) -> Iterator[Result]:
     """Yield the result of the chain on each ROM, of fewer rounds because they are many."""
-    for rom in sorted(ale_py.roms.get_all_rom_ids()):
-        if ale_py.ALEInterface.isSupportedROM(ale_py.roms.get_rom_path(rom)) is not None:
-            sources = [contenders.RandomPlay(rom) for _ in range(2)]
-            yield measure_chain(rom, sources, effort._replace(rounds=max(3, effort.rounds // 4)))
+    for rom in list_roms():
+        sources = [contenders.RandomPlay(rom) for _ in range(2)]
+        yield measure_chain(rom, sources, effort._replace(rounds=max(3, effort.rounds // 4)))
 
 
 def measure_chain(name: str, sources: Sequence[contenders.Source], effort: Effort) -> Result:
@@ -186,8 +182,7 @@ def race_starts(programs: tuple[str, str], check: str, turn: int) -> npt.NDArray
 
 def plot(results: list[Result], environment: dict[str, str], path: Path) -> None:
     """Draw the ratios as bars, with their ranges."""
-    mpl.use("Agg")
-    plt.rcParams.update({"font.family": "DejaVu Sans", "font.size": 10, "svg.hashsalt": "fastatari"})
+    chart.prepare()
     figure, axes = plt.subplots(figsize=(8, 6.6), layout="constrained")
 
     y = 0.0
@@ -212,15 +207,10 @@ def plot(results: list[Result], environment: dict[str, str], path: Path) -> None
     axes.xaxis.set_major_locator(MultipleLocator(5))
     axes.xaxis.set_major_formatter("{x:g}\u00d7")
     axes.xaxis.grid(visible=True, color=GRID, linewidth=0.8)
-    axes.set_axisbelow(True)
-    axes.tick_params(length=0, labelcolor=INK)
-    axes.spines[:].set_visible(False)
+    chart.tidy(axes)
     axes.set_xlabel("times as fast as gymnasium and cv2 (black line: equally fast)", color=INK)
     rounds = f"bars: median of {len(results[0].ratios)} rounds; lines: their range"
-    described = "\n".join([rounds, ", ".join(f"{name} {value}" for name, value in environment.items())])
-    figure.supxlabel(described, color=FAINT, size=7)
-    figure.savefig(path, dpi=200, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
-    plt.close(figure)
+    chart.save(figure, rounds, environment, path)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ import ale_py.roms
 import numpy as np
 
 import fastatari
+from fastatari.console import list_roms
 from fastatari.resets import TIMER_VALUES, Resets, Start, draw_timer, read_generator
 
 TARGET = Path(fastatari.__file__).parent / "start_states.py"
@@ -202,11 +203,7 @@ def main() -> None:
     parser.add_argument("--episodes", type=int, default=EPISODES, metavar="N", help="how many resets of each ROM")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
-    roms = arguments.roms or [
-        rom
-        for rom in sorted(ale_py.roms.get_all_rom_ids())
-        if ale_py.ALEInterface.isSupportedROM(ale_py.roms.get_rom_path(rom)) is not None
-    ]
+    roms = arguments.roms or list_roms()
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(mp_context=context) as pool:
         jobs = [pool.submit(sweep, rom, arguments.seed, arguments.episodes) for rom in roms]

@@ -51,12 +51,23 @@ def find_rom(game: str) -> tuple[str, Path]:
             f"`game` {game!r} is not a game of ale-py {ale_py.__version__}; the closest is {roms[closest]!r}"
         )
     rom = roms[key]
-    path = ale_py.roms.get_rom_path(rom)
-    # loadROM ends the process for a ROM that it does not support: ask before. The four are combat, joust, maze_craze
-    # and warlords, which have no mode for one player.
-    if path is None or ale_py.ALEInterface.isSupportedROM(path) is None:
+    path = _find_path(rom)
+    if path is None:
         raise ValueError(f"`game` {game!r} is refused by ale-py {ale_py.__version__}: it has no mode for one player")
     return rom, path
+
+
+def list_roms() -> list[str]:
+    """Return the ids of all ROMs that ale-py plays, sorted."""
+    return [rom for rom in sorted(ale_py.roms.get_all_rom_ids()) if _find_path(rom) is not None]
+
+
+def _find_path(rom: str) -> Path | None:
+    """Return the file of a ROM; None if ale-py does not play it."""
+    path: Path | None = ale_py.roms.get_rom_path(rom)
+    # loadROM ends the process for a ROM that it does not support: ask before. The four are combat, joust, maze_craze
+    # and warlords, which have no mode for one player.
+    return path if path is not None and ale_py.ALEInterface.isSupportedROM(path) is not None else None
 
 
 class Console:

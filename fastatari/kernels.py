@@ -225,7 +225,7 @@ def _emit_sum_lanes(_: Any, pixels: Any, start: Any, factors: Any, run: Any, sum
 
 @emitted(_emit_sum_lanes)
 def _sum_lanes(
-    pixels: UInt8Array, start: Index, factors: Float32Array, run: Index, sums: Float32Array, place: np.uint64
+    pixels: UInt8Array, start: Index, factors: Float32Array, run: Index, sums: Float32Array, place: Index
 ) -> None:
     """Write to `sums` (float32[n]) at `place` 16 sums of three pixels each, the first of which are two apart.
 

@@ -9,7 +9,7 @@ from reference import ROMS, ReferenceGame
 
 import fastatari
 from fastatari import Game, InvalidAction
-from fastatari.console import Console, find_rom
+from fastatari.console import Console, find_rom, list_roms
 
 PACKAGE = Path(fastatari.__file__).parent
 
@@ -116,6 +116,10 @@ def test_a_step_in_parts_is_a_step():
 @pytest.mark.parametrize("name", ["breakout", "Breakout", "ALE/Breakout-v5", "BreakoutNoFrameskip-v4", "Breakout-v0"])
 def test_names_of_a_game(name):
     assert Game(0, game=name).console.rom == "breakout"
+
+
+def test_all_roms_are_listed():
+    assert list_roms() == sorted(ROMS)
 
 
 def test_every_rom_has_its_names():
