@@ -126,7 +126,7 @@ class Emulation:
         self._act, self._reset = self._scout.console.act, self._scout.console.reset
         self._scout.console.act = self._note_act
         self._scout.console.reset = self._note_reset
-        self._console = Console(game, 0)
+        self._console = Console(game)
         for _ in range(_RESETS):
             self._scout.begin()
             self._console.reset()
@@ -290,7 +290,7 @@ class Traced:
             )
         )
         self._process = watch.wrap(PLANE, reference._process)
-        self._spare = Console(game, 0)
+        self._spare = Console(game)
 
     def play(self, actions: Sequence[int]) -> Played:
         """Play fastatari's game."""

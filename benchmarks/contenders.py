@@ -63,7 +63,7 @@ class RandomPlay:
     """A live emulator under random actions, each for 4 frames, of which frames 3 and 4 are read."""
 
     def __init__(self, game: str) -> None:
-        self._console = console = Console(game, 0)
+        self._console = console = Console(game)
         self.screen_shape = console.screen_shape
         self.palette = console.palette
         self.read_screen = console.read_screen
@@ -260,7 +260,7 @@ def make_trainers(game: str) -> tuple[Trainer, Trainer]:
 
 def draw_actions(game: str, shape: tuple[int, ...]) -> list[Any]:
     """Return random actions of a game, in nested lists of the given shape."""
-    actions: list[Any] = np.random.default_rng(0).integers(len(Console(game, 0).action_meanings), size=shape).tolist()
+    actions: list[Any] = np.random.default_rng(0).integers(len(Console(game).action_meanings), size=shape).tolist()
     return actions
 
 

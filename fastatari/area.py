@@ -13,6 +13,7 @@ The factors follow OpenCV 4.14 and 5.0, modules/imgproc/src/resize.cpp (``comput
 ``ResizeArea_Invoker``, ``ResizeAreaFast_Invoker``).
 """
 
+import functools
 import math
 import sys
 from typing import NamedTuple
@@ -85,6 +86,29 @@ def plan(screen_shape: tuple[int, int], size: tuple[int, int]) -> AreaPlan:
         np.array([behind[x : x + LANES].T for x, _ in runs], np.float32).reshape(-1, COLUMN_TAPS * LANES),
         np.array(rounding, np.float32),
     )
+
+
+def resize(image: npt.NDArray[np.uint8], plan: AreaPlan) -> npt.NDArray[np.uint8]:
+    """Area-resize an image by the operations of the kernels, all cells at once; 0.2 ms where they need 0.02.
+
+    Args:
+        image (uint8[H, W]): gray levels.
+        plan (AreaPlan): how; its ``row_factors`` and ``column_factors`` tell the size.
+
+    Returns:
+        uint8[h, w]: a fresh array.
+    """
+    height = len(plan.row_factors)
+    values = image.astype(np.float32)
+    columns = plan.cells[height : height + len(plan.column_factors)], plan.column_factors
+    for (cells, factors), axis in ((columns, 1), ((plan.cells[:height], plan.row_factors), 0)):
+        places = np.minimum(cells[:, :1] + np.arange(factors.shape[1]), values.shape[axis] - 1)
+        terms = (
+            values.take(place, axis) * (factor if axis else factor[:, np.newaxis])
+            for place, factor in zip(places.T, factors.T, strict=True)
+        )
+        values = functools.reduce(np.add, terms)
+    return np.rint(values * plan.rounding[0] + plan.rounding[1]).astype(np.uint8)
 
 
 def _runs(firsts: list[int]) -> list[tuple[int, int]]:

@@ -1,6 +1,7 @@
 """Checks of arguments. Each returns its argument in the form that is used, or raises what the caller is to be told."""
 
 import operator
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,31 +36,54 @@ def check_integer(name: str, value: Any, least: int) -> int:
     return number
 
 
-def check_pair(name: str, value: Any, most: tuple[int, int]) -> tuple[int, int]:
-    """Return a height and a width as ints.
+def to_float(name: str, value: Any) -> float:
+    """Return a real number of any type but boolean as a float.
+
+    Raises:
+        TypeError: `value` is not a number.
+    """
+    if isinstance(value, bool | np.bool_ | str | bytes):
+        raise TypeError(f"`{name}` must be a number, got {value!r}")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"`{name}` must be a number, got {value!r}") from None
+
+
+def check_pair(name: str, value: Any, most: tuple[int, int], meaning: str = "(height, width)") -> tuple[int, int]:
+    """Return a height and a width as ints, or whatever else the two mean.
 
     Raises:
         TypeError: `value` is not a pair of integers.
         ValueError: one is below 1 or above its `most`.
     """
     if not isinstance(value, tuple | list) or len(value) != 2:
-        raise TypeError(f"`{name}` must be a pair (height, width), got {value!r}")
+        raise TypeError(f"`{name}` must be a pair {meaning}, got {value!r}")
     height, width = (check_integer(name, side, least=1) for side in value)
     if height > most[0] or width > most[1]:
         raise ValueError(f"`{name}` must be at most {most}, got {(height, width)}")
     return height, width
 
 
-def check_choice(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """Return a string that is one of those allowed.
+def check_flag(name: str, value: Any) -> bool:
+    """Return a boolean, of Python or numpy.
+
+    Raises:
+        TypeError: `value` is not a boolean.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"`{name}` must be True or False, got {value!r}")
+    return bool(value)
+
+
+def check_choice(name: str, value: Any, allowed: Sequence[Any]) -> None:
+    """Check that a value is one of those allowed, and of the same type.
 
     Raises:
         ValueError: it is another.
     """
-    if value not in allowed:
+    if not any(type(value) is type(choice) and value == choice for choice in allowed):
         raise ValueError(f"`{name}` must be one of {', '.join(map(repr, allowed))}, got {value!r}")
-    choice: str = value
-    return choice
 
 
 def check_array(name: str, array: Any, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:

@@ -3,8 +3,9 @@
 import difflib
 import functools
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import ale_py
 import ale_py.roms
@@ -12,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari import palette, start_states
-from fastatari.checks import check_choice, check_integer, to_int
+from fastatari.checks import check_choice, to_int
 from fastatari.errors import InvalidAction
 from fastatari.resets import Resets, Start
 
@@ -20,7 +21,8 @@ from fastatari.resets import Resets, Start
 # what else such an id stands for (frame skip, sticky actions) is for the caller to ask for.
 _ID = re.compile(r"(?:ALE/)?(?P<name>\w+?)(?:NoFrameskip|Deterministic)?(?:-v\d)?")
 
-MAX_NUM_FRAMES_PER_EPISODE = 108_000
+# They have no mode for one player. ale-py's loadROM ends the process for a ROM that it does not support.
+REFUSED = ("combat", "joust", "maze_craze", "warlords")
 
 StartStates = Literal["saved", "true"]
 START_STATES = ("saved", "true")
@@ -59,71 +61,156 @@ def find_rom(game: str) -> tuple[str, Path]:
 
 def list_roms() -> list[str]:
     """Return the ids of all ROMs that ale-py plays, sorted."""
-    return [rom for rom in sorted(ale_py.roms.get_all_rom_ids()) if _find_path(rom) is not None]
+    return sorted(set(ale_py.roms.get_all_rom_ids()) - set(REFUSED))
 
 
 def _find_path(rom: str) -> Path | None:
     """Return the file of a ROM; None if ale-py does not play it."""
     path: Path | None = ale_py.roms.get_rom_path(rom)
-    # loadROM ends the process for a ROM that it does not support: ask before. The four are combat, joust, maze_craze
-    # and warlords, which have no mode for one player.
     return path if path is not None and ale_py.ALEInterface.isSupportedROM(path) is not None else None
 
 
+class ConsoleState(NamedTuple):
+    """What `Console.clone` returns: plain data, which can be pickled.
+
+    Attributes:
+        emulator (bytes): the emulator's state, serialised by ale-py.
+        frames_before (int): how many frames were played before the game was reset.
+        last_action (int): the action that would stick.
+    """
+
+    emulator: bytes
+    frames_before: int
+    last_action: int
+
+
 class Console:
-    """An Atari 2600 with a cartridge, without sticky actions, in the game's default mode and difficulty.
+    """An Atari 2600 with a cartridge.
 
     Args:
         game (str): the name of the game, as for `find_rom`.
-        seed (int): seeds ale-py's generator as gymnasium does. Without sticky actions nothing depends on it.
         start_states ("saved" | "true"): whether resets restore the saved state of an earlier reset, where that is exact
             (`fastatari.start_states`): 0.04 ms instead of 5 ms, for the emulation of some 70 frames.
+        repeat_action_probability (float): how probably a frame repeats the last action, by the draws of `draw`.
+        full_action_space (bool): all 18 actions instead of those that the game uses.
+        mode (int, optional): the game's mode; by default its default mode.
+        difficulty (int, optional): the game's difficulty; the same.
+        is_shown (bool): whether ale-py shows the screen in a window, plays the sound, and keeps to the console's speed.
 
     Attributes:
         rom (str): the ROM's id.
         screen_shape (tuple[int, int]): height and width of the screen.
         palette ("ntsc" | "pal"): the television standard of the game.
-        action_meanings (tuple[str, ...]): the names of the game's actions, its minimal action set, by index.
+        actions (tuple[ale_py.Action, ...]): the game's actions, by index.
+        action_meanings (tuple[str, ...]): their names.
+        ale (ALEInterface): the emulator.
+        draw (Callable[[], float]): draws from 0 to 1 whether a frame repeats the last action; to be set before the
+            first reset if that can be.
 
     Raises:
-        TypeError: `game` is not a string, `seed` not an integer.
-        ValueError: ale-py has no such game or refuses it; `seed` is negative; `start_states` is another.
+        TypeError: `game` is not a string.
+        ValueError: ale-py has no such game or refuses it; the game has no such mode or difficulty; `start_states` is
+            another.
         OSError: the ROM's file is missing or is not the one that ale-py knows.
     """
 
-    def __init__(self, game: str, seed: int, start_states: StartStates = "saved") -> None:
-        self.rom, path = find_rom(game)
-        seed = check_integer("seed", seed, least=0)
+    def __init__(
+        self,
+        game: str,
+        *,
+        start_states: StartStates = "saved",
+        repeat_action_probability: float = 0.0,
+        full_action_space: bool = False,
+        mode: int | None = None,
+        difficulty: int | None = None,
+        is_shown: bool = False,
+    ) -> None:
+        self.rom, self._path = find_rom(game)
         check_choice("start_states", start_states, START_STATES)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-        ale = ale_py.ALEInterface()
-        _, ale_seed = np.random.SeedSequence(seed).generate_state(2)
-        ale.setInt("random_seed", int(ale_seed.astype(np.int32)))
+        self.ale = ale = ale_py.ALEInterface()
+        # Actions stick in `_act_stickily`, so that no start depends on the emulator's own generator.
+        ale.setInt("random_seed", 0)
         ale.setFloat("repeat_action_probability", 0.0)
-        ale.setInt("max_num_frames_per_episode", MAX_NUM_FRAMES_PER_EPISODE)
-        ale.loadROM(path)
+        ale.setInt("max_num_frames_per_episode", 0)
+        ale.setBool("display_screen", is_shown)
+        ale.setBool("sound", is_shown)
+        self._mode, self._difficulty = mode, difficulty
+        self._load()
         self.screen_shape: tuple[int, int] = ale.getScreenDims()
         self.palette = _identify_palette(self.rom, ale.getScreen(), ale.getScreenRGB())
-        self._actions = ale.getMinimalActionSet()
-        self.action_meanings = tuple(action.name for action in self._actions)
+        self.actions = tuple(ale.getLegalActionSet() if full_action_space else ale.getMinimalActionSet())
+        self.action_meanings = tuple(action.name for action in self.actions)
 
-        self._resets = Resets(ale, _known_start(self.rom) if start_states == "saved" else None)
+        is_default = mode is None and difficulty is None
+        self._resets = Resets(ale, _known_start(self.rom) if start_states == "saved" and is_default else None)
+        self._frames_before = 0
+        # ale-py compares with a float32.
+        self._repeat_action_probability = float(np.float32(repeat_action_probability))
+        self._last_action = ale_py.Action.NOOP
+        self.draw: Callable[[], float]
         # Methods of the emulator itself, because a Python function around each would cost 0.1 us a call.
-        self.act = ale.act
+        self.act: Callable[[ale_py.Action], float] = self._act_stickily if repeat_action_probability else ale.act
         self.lives = ale.lives
         self.game_over = ale.game_over
         self.read_screen = ale.getScreen
         self.read_rgb = ale.getScreenRGB
         self.read_gray = ale.getScreenGrayscale
+        self.jump = ale.restoreState
 
     def reset(self) -> npt.NDArray[np.uint8]:
-        """Begin an episode.
+        """Begin a game.
 
         Returns:
             uint8[H, W]: its first screen, colour indices; not to be written to. The emulator itself may show another
             until the first action.
         """
-        return self._resets.reset()
+        self._frames_before = self.frame_number
+        screen = self._resets.reset()
+        self._last_action = ale_py.Action.NOOP
+        return screen
+
+    def rewind(self) -> None:
+        """Let the next reset be the first after loading the ROM; where need be, by loading it, which takes 87 ms."""
+        if self._resets.is_known:
+            self._resets.rewind()
+        else:
+            self._load()
+        self._frames_before = -self.episode_frame_number
+
+    @property
+    def start(self) -> int | None:
+        """From which start the game was begun, if the same number means the same state, of which ale-py saves all."""
+        return self._resets.group if self._resets.is_plain and not self._repeat_action_probability else None
+
+    @property
+    def frame_number(self) -> int:
+        """How many frames were played since the ROM was loaded, or since `rewind`."""
+        return self._frames_before + self.episode_frame_number
+
+    @property
+    def episode_frame_number(self) -> int:
+        """How many frames were played since the last reset."""
+        number: int = self.ale.getEpisodeFrameNumber()
+        return number
+
+    def clone(self) -> ConsoleState:
+        """Return all that the frames and the resets to come depend on, but for the draws of `draw`."""
+        return ConsoleState(self._resets.clone(), self._frames_before, self._last_action.value)
+
+    def restore(self, state: ConsoleState) -> None:
+        """Go on from what `clone` returned in this console or one of the same arguments, in any process.
+
+        It is as exact as the states of ale-py 0.12.1, which leave out the lives of atlantis2, flags of miniature_golf,
+        and what the next frames of tic_tac_toe_3d and yars_revenge show of those before.
+        """
+        self._resets.restore(state.emulator)
+        self._frames_before = state.frames_before
+        self._last_action = ale_py.Action(state.last_action)
+
+    def mark(self) -> ale_py.ALEState:
+        """Return the state of a game that `start` is known of, for `jump`, which puts another game of it there."""
+        return self.ale.cloneState()
 
     def check_action(self, action: int) -> ale_py.Action:
         """Return the emulator's action of an index into the game's action set.
@@ -133,12 +220,29 @@ class Console:
             InvalidAction: the game has no such action.
         """
         index = action if type(action) is int else to_int("action", action)
-        if not 0 <= index < len(self._actions):
+        if not 0 <= index < len(self.actions):
             raise InvalidAction(
-                f"action {index} is not in 0..{len(self._actions) - 1}, the actions of {self.rom}: "
+                f"action {index} is not in 0..{len(self.actions) - 1}, the actions of {self.rom}: "
                 + ", ".join(self.action_meanings)
             )
-        return self._actions[index]
+        return self.actions[index]
+
+    def _act_stickily(self, action: ale_py.Action) -> float:
+        if self.draw() >= self._repeat_action_probability:
+            self._last_action = action
+        reward: float = self.ale.act(self._last_action)
+        return reward
+
+    def _load(self) -> None:
+        ale = self.ale
+        ale.loadROM(self._path)
+        for name, value, allowed, choose in (
+            ("mode", self._mode, ale.getAvailableModes, ale.setMode),
+            ("difficulty", self._difficulty, ale.getAvailableDifficulties, ale.setDifficulty),
+        ):
+            if value is not None:
+                check_choice(name, value, sorted(allowed()))
+                choose(value)
 
 
 def _known_start(rom: str) -> Start | None:

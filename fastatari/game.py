@@ -2,20 +2,18 @@
 
 from typing import TypedDict
 
-import gymnasium.error
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.checks import check_dtype
+from fastatari.checks import check_dtype, check_integer
 from fastatari.console import Console, StartStates
-from fastatari.frames import FrameStack
+from fastatari.engine import Engine
+from fastatari.rules import AtariRules
 
 Observation = npt.NDArray[np.uint8] | npt.NDArray[np.float64]
 
-FRAME_SKIP = 4
-STACK_NUM = 4
-SIZE = (84, 84)
-OBSERVATION_SHAPE = (STACK_NUM, *SIZE)
+RULES = AtariRules.from_preset("labml")
+OBSERVATION_SHAPE = (RULES.stack_num, *RULES.size)
 
 
 class EpisodeInfo(TypedDict):
@@ -42,7 +40,7 @@ class Game:
     of the new episode: its first screen, resized, four times. A game is not to be shared between threads.
 
     Args:
-        seed (int): seeds the emulator. Its actions are not sticky, so that nothing observable depends on it.
+        seed (int): is there because labml's has it. There are no no-ops and no sticky actions: nothing depends on it.
         game (str): the name of the game, as ``breakout``, ``Breakout``, ``ALE/Breakout-v5`` or
             ``BreakoutNoFrameskip-v4``.
         dtype (numpy.dtype): of the observations: uint8, or float64 as labml returns them. The values are the same.
@@ -69,12 +67,12 @@ class Game:
         dtype: npt.DTypeLike = np.uint8,
         start_states: StartStates = "saved",
     ) -> None:
+        check_integer("seed", seed, least=0)
         self._is_uint8 = check_dtype(dtype) == np.uint8
-        self.console = Console(game, seed, start_states)
-        self._stack = FrameStack(self.console.screen_shape, SIZE, STACK_NUM, palette=self.console.palette)
+        self._engine = Engine(game, RULES, start_states=start_states)
+        self.console: Console = self._engine.console
         self.rewards: list[float] = []
         self.lives = 0
-        self._has_reset = False
 
     def reset(self) -> Observation:
         """Begin a new episode with a reset of the whole game.
@@ -107,37 +105,19 @@ class Game:
 
     def begin(self) -> None:
         """Do what `reset` does, without an observation."""
-        self._has_reset = False  # until all is done: an exception of a signal handler can come between any two lines
-        self._stack.reset(self.console.reset())
+        self._engine.reset()
         self.rewards = []
-        self.lives = self.console.lives()
-        self._has_reset = True
+        self.lives = self._engine.lives
 
     def advance(self, action: int) -> tuple[float, bool, EpisodeInfo | None]:
         """Do what `step` does, without an observation: return reward, done and info."""
-        if not self._has_reset:
-            raise gymnasium.error.ResetNeeded(
-                "Cannot call `Game.step` before calling `Game.reset`, nor after an exception cut off either."
-            )
-        console, first_lives = self.console, self.lives
-        act, lives, game_over = console.act, console.lives, console.game_over
-        ale_action = console.check_action(action)
-        self._has_reset = False
-        screens = self._stack.screens
-        reward = 0.0
-        for frame in range(FRAME_SKIP):
-            reward += act(ale_action)
-            if lives() < first_lives or game_over():
-                self.rewards.append(reward)
-                info = EpisodeInfo(reward=sum(self.rewards), length=len(self.rewards))
-                self.begin()
-                return reward, True, info
-            if frame >= FRAME_SKIP - 2:
-                console.read_screen(screens[frame - FRAME_SKIP])
+        reward, terminated, truncated = self._engine.step(action)
         self.rewards.append(reward)
-        self._stack.push_screens()
-        self._has_reset = True
-        return reward, False, None
+        if not (terminated or truncated):
+            return reward, False, None
+        info = EpisodeInfo(reward=sum(self.rewards), length=len(self.rewards))
+        self.begin()
+        return reward, True, info
 
     def observe(self) -> Observation:
         """Return the current observation: dtype[4, 84, 84], a fresh array.
@@ -145,7 +125,7 @@ class Game:
         Raises:
             gymnasium.error.ResetNeeded: there was no `reset` yet.
         """
-        stack = self._stack.read()
+        stack = self._engine.observe()
         return stack if self._is_uint8 else stack.astype(np.float64)
 
     @property
@@ -154,4 +134,4 @@ class Game:
 
         After a step it is what is new in the observation; after a reset all planes are like it.
         """
-        return self._stack.newest
+        return self._engine.plane

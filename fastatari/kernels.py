@@ -35,6 +35,7 @@ UInt16Array = npt.NDArray[np.uint16]
 UInt32Array = npt.NDArray[np.uint32]
 UInt64Array = npt.NDArray[np.uint64]
 Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 
 Index = int | np.uint64
@@ -48,6 +49,7 @@ ROW_TAPS, COLUMN_TAPS = 4, 3
 ZERO, ONE, TWO = map(np.uint64, range(3))
 WORD = np.uint64(8)  # bytes
 LOW = np.uint64(0xFFFF)
+BYTE = np.uint64(0xFF)
 STEP = np.uint64(LANES)
 RUN_SIZE = np.uint64(COLUMN_TAPS * LANES)
 
@@ -56,22 +58,26 @@ class Block(NamedTuple):
     """The arrays of a `FrameStack`. They lie in one block of memory, for numba needs 0.05 to 0.1 us for each argument.
 
     Attributes:
-        images (uint64[7, H + 1, W/8]): two pairs of screens, colour indices, eight to a word, zeros up to a whole word;
-            the new one is the pair ``plane_count % 2``, and the other is the one before it. Then three gray images; a
-            push after the resize uses one of them, that of the last screen. The last row of each is 0.
-        sums (float32[H + ROW_TAPS - 1, n]): the sums of the cells of each row of the last gray image in use. The last
-            rows are 0; rows are at least w + LANES long.
-        resized (uint8[h, w]): the last gray image in use, resized.
+        images (uint64[4 + n, H + 1, W/8]): two pairs of screens, colour indices, eight to a word, zeros up to a whole
+            word; the new one is the pair ``push_count % 2``, and the other is the one before it. Then the n images that
+            are resized: the gray one of the last screen, or the pooled gray one, or red, green and blue, pooled. The
+            last row of each is 0.
+        sums (float32[n, H + ROW_TAPS - 1, m]): the sums of the cells of each row of these images. The last rows are 0;
+            rows are at least w + LANES long.
+        resized (uint8[n, h, w]): these images, resized.
         resized_first (uint8[h, w]): for the kernels' use: that of the first screen of a pair.
-        planes (uint8[2 * K, h, w]): `PlaneRing.planes`.
+        planes (uint8[2 * K, h, c * w]): `PlaneRing.planes`, of c channels.
         plane_count (int64[1]): `PlaneRing.count`.
+        push_count (int64[1]): how many pairs of screens were pushed.
         rows (uint32[2, H]): for the kernels' use: which rows of each new screen differ.
         is_repeated (uint8[2, H]): for the kernels' use: which of these are as the row above.
+        plane_rows (uint32[h]): for the kernels' use: which rows of a resized image are made of rows that differ.
         cells (uint32[h + w + n, 2]): `AreaPlan.cells`.
         row_factors (float32[h, taps]): `AreaPlan.row_factors`.
         column_factors (float32[w, taps]): `AreaPlan.column_factors`.
         run_factors (float32[n, COLUMN_TAPS * LANES]): `AreaPlan.run_factors`.
         rounding (float32[2]): `AreaPlan.rounding`.
+        luma (float64[4]): for planes that turn gray after the resize: a row of `palette.LUMA`.
     """
 
     images: UInt64Array
@@ -80,20 +86,23 @@ class Block(NamedTuple):
     resized_first: UInt8Array
     planes: UInt8Array
     plane_count: Int64Array
+    push_count: Int64Array
     rows: UInt32Array
     is_repeated: UInt8Array
+    plane_rows: UInt32Array
     cells: UInt32Array
     row_factors: Float32Array
     column_factors: Float32Array
     run_factors: Float32Array
     rounding: Float32Array
+    luma: Float64Array
 
 
 (
-    IMAGES, SUMS, RESIZED, RESIZED_FIRST, PLANES, PLANE_COUNT, ROWS, IS_REPEATED, CELLS, ROW_FACTORS, COLUMN_FACTORS,
-    RUN_FACTORS, ROUNDING,
+    IMAGES, SUMS, RESIZED, RESIZED_FIRST, PLANES, PLANE_COUNT, PUSH_COUNT, ROWS, IS_REPEATED, PLANE_ROWS, CELLS,
+    ROW_FACTORS, COLUMN_FACTORS, RUN_FACTORS, ROUNDING, LUMA,
 ) = map(np.uint64, range(len(Block._fields)))  # fmt: skip
-GRAY = np.uint64(4)  # the first of the gray images
+POOLED = np.uint64(4)  # the first of the images that are resized
 
 
 class _Emitter:
@@ -312,6 +321,16 @@ def _look_up(word: Index, pairs: UInt16Array) -> Index:
 
 
 @jit
+def _look_up_pooled(first: Index, second: Index, tables: UInt8Array, channel: Index) -> Index:
+    """Return the pooled levels of eight pixels of two screens."""
+    levels = np.uint64(0)
+    for shift in range(ZERO, np.uint64(64), WORD):
+        pair = (first >> shift & BYTE) | (second >> shift & BYTE) << WORD
+        levels |= np.uint64(tables[channel, pair]) << shift
+    return levels
+
+
+@jit
 def _find_changes(block: UInt64Array, first: Index, second: Index, is_either: bool) -> tuple[Index, Index]:
     """List the rows of the two new screens that differ.
 
@@ -347,27 +366,17 @@ def _find_changes(block: UInt64Array, first: Index, second: Index, is_either: bo
 
 
 @jit
-def _gray_changes(
-    block: UInt64Array,
-    pairs: UInt16Array,
-    which: Index,
-    screen_number: Index,
-    before_number: Index,
-    gray_number: Index,
-    count: Index,
-) -> None:
-    """Bring a gray image up to date with a screen in the rows that differ.
+def _gray_changes(block: UInt64Array, pairs: UInt16Array, which: Index, before_number: Index, count: Index) -> None:
+    """Bring the gray image up to date with a screen in the rows that differ.
 
     Args:
         block (uint64[n]): a `Block`; `is_repeated` and `images` are written to.
         pairs (uint16[65536]): the gray levels of two colour indices.
-        which (uint64): 0 for the rows of the first screen, 1 for those of the second.
-        screen_number (uint64): the image that is the screen.
-        before_number (uint64): the one that is the screen which the gray image is of.
-        gray_number (uint64): the one that is the gray image.
+        which (uint64): 0 for the first new screen, 1 for the second.
+        before_number (uint64): the image that is the screen which the gray image is of.
         count (uint64): how many rows differ.
     """
-    screen, before, gray = _image(block, screen_number), _image(block, before_number), _image(block, gray_number)
+    screen, before, gray = _image(block, _new_pair(block) + which), _image(block, before_number), _image(block, POOLED)
     rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
     width = _side(block, IMAGES, 3)
     for n in range(count):
@@ -385,24 +394,55 @@ def _gray_changes(
 
 
 @jit
-def _sum_changes(block: UInt64Array, which: Index, gray_number: Index, count: Index) -> None:
-    """Bring `sums`, the sums of the cells of each row of a gray image, up to date in the rows that differ.
+def _pool_changes(block: UInt64Array, tables: UInt8Array, channel: Index, count: Index) -> None:
+    """Bring a pooled image up to date with the two new screens in the rows that differ.
+
+    Args:
+        block (uint64[n]): a `Block`; `is_repeated` and `images` are written to.
+        tables (uint8[n, 65536]): the levels of two colour indices, pooled.
+        channel (uint64): which of the images and of the tables.
+        count (uint64): how many rows differ.
+    """
+    new = _new_pair(block)
+    old = TWO - new
+    first, second, pooled = _image(block, new), _image(block, new + ONE), _image(block, POOLED + channel)
+    first_before, second_before = _image(block, old), _image(block, old + ONE)
+    rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
+    width = _side(block, IMAGES, 3)
+    for n in range(count):
+        i = np.uint64(rows[0, n])
+        above = i - min(i, ONE)
+        difference = np.uint64(i == 0)
+        for k in range(width):
+            difference |= (first[i, k] ^ first[above, k]) | (second[i, k] ^ second[above, k])
+        is_repeated[0, n] = difference == 0
+        for k in range(width):
+            if difference == 0:
+                pooled[i, k] = pooled[above, k]
+            elif first[i, k] != first_before[i, k] or second[i, k] != second_before[i, k]:
+                pooled[i, k] = _look_up_pooled(first[i, k], second[i, k], tables, channel)
+
+
+@jit
+def _sum_changes(block: UInt64Array, which: Index, channel: Index, count: Index) -> None:
+    """Bring `sums`, the sums of the cells of each row of an image, up to date in the rows that differ.
 
     Args:
         block (uint64[n]): a `Block`; `sums` is written to.
         which (uint64): 0 for the rows of the first screen, 1 for those of the second.
-        gray_number (uint64): the image that is the gray image.
+        channel (uint64): which of the images that are resized.
         count (uint64): how many rows differ.
     """
     rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
     cells, factors = _table(block, CELLS, np.uint32), _table(block, COLUMN_FACTORS, np.float32)
     run_factors = _line(block, RUN_FACTORS, np.float32)
     sums, stride = _line(block, SUMS, np.float32), _side(block, SUMS, 3)
-    pixels, length = _pixels(block, gray_number), WORD * _side(block, IMAGES, 3)
+    pixels, length = _pixels(block, POOLED + channel), WORD * _side(block, IMAGES, 3)
     height, width, run_num = _side(block, RESIZED, 2), _side(block, RESIZED, 3), _side(block, RUN_FACTORS, 2)
+    top = channel * _side(block, SUMS, 2) * stride
     for n in range(count):
         i = np.uint64(rows[which, n])
-        place = i * stride
+        place = top + i * stride
         start = i * length
         if is_repeated[which, n]:
             for x in range(stride):
@@ -422,64 +462,112 @@ def _sum_changes(block: UInt64Array, which: Index, gray_number: Index, count: In
 
 
 @jit
-def _round_changes(block: UInt64Array, which: Index, count: Index) -> None:
-    """Bring `resized`, the means of the cells, up to date where it is made of rows that differ.
+def _find_plane_rows(block: UInt64Array, which: Index, count: Index) -> Index:
+    """List the rows of a resized image that are made of rows that differ.
 
     Args:
-        block (uint64[n]): a `Block`; `resized` is written to.
+        block (uint64[n]): a `Block`; `plane_rows` is written to.
         which (uint64): 0 for the rows of the first screen, 1 for those of the second.
         count (uint64): how many rows differ.
+
+    Returns:
+        uint64: how many rows of the resized image.
     """
     rows, cells = _table(block, ROWS, np.uint32), _table(block, CELLS, np.uint32)
-    factors, rounding = _table(block, ROW_FACTORS, np.float32), _line(block, ROUNDING, np.float32)
-    sums, stride = _line(block, SUMS, np.float32), _side(block, SUMS, 3)
-    resized = _line(block, RESIZED, np.uint8)
-    height, width, run_num = _side(block, RESIZED, 2), _side(block, RESIZED, 3), _side(block, RUN_FACTORS, 2)
-    i = np.uint64(0)
+    plane_rows = _line(block, PLANE_ROWS, np.uint32)
+    height = _side(block, RESIZED, 2)
+    i = plane_count = np.uint64(0)
     for n in range(count):
         row = np.uint64(rows[which, n])
         while i < height and np.uint64(cells[i, 0]) + np.uint64(cells[i, 1]) <= row:
             i += ONE
         while i < height and np.uint64(cells[i, 0]) <= row:
-            top, place = np.uint64(cells[i, 0]) * stride, i * width
-            if run_num:
-                done = np.uint64(0)
-                while done < width:
-                    left = min(done, width - STEP)
-                    _round_lanes(sums, top + left, stride, factors, i, resized, place + left)
-                    done += STEP
-            else:
-                for x in range(width):
-                    total = sums[top + x] * factors[i, 0]
-                    for k in range(ONE, np.uint64(cells[i, 1])):
-                        total += sums[top + k * stride + x] * factors[i, k]
-                    resized[place + x] = np.uint8(np.rint(total * rounding[0] + rounding[1]))
+            plane_rows[plane_count] = i
+            plane_count += ONE
             i += ONE
+    return plane_count
+
+
+@jit
+def _round_changes(block: UInt64Array, channel: Index, count: Index) -> None:
+    """Bring `resized`, the means of the cells, up to date.
+
+    Args:
+        block (uint64[n]): a `Block`; `resized` is written to.
+        channel (uint64): which of the images that are resized.
+        count (uint64): how many rows of the resized image `plane_rows` lists.
+    """
+    plane_rows, cells = _line(block, PLANE_ROWS, np.uint32), _table(block, CELLS, np.uint32)
+    factors, rounding = _table(block, ROW_FACTORS, np.float32), _line(block, ROUNDING, np.float32)
+    sums, stride = _line(block, SUMS, np.float32), _side(block, SUMS, 3)
+    resized = _line(block, RESIZED, np.uint8)
+    height, width, run_num = _side(block, RESIZED, 2), _side(block, RESIZED, 3), _side(block, RUN_FACTORS, 2)
+    first_row = channel * _side(block, SUMS, 2)
+    for n in range(count):
+        i = np.uint64(plane_rows[n])
+        top, place = (first_row + np.uint64(cells[i, 0])) * stride, (channel * height + i) * width
+        if run_num:
+            done = np.uint64(0)
+            while done < width:
+                left = min(done, width - STEP)
+                _round_lanes(sums, top + left, stride, factors, i, resized, place + left)
+                done += STEP
+        else:
+            for x in range(width):
+                total = sums[top + x] * factors[i, 0]
+                for k in range(ONE, np.uint64(cells[i, 1])):
+                    total += sums[top + k * stride + x] * factors[i, k]
+                resized[place + x] = np.uint8(np.rint(total * rounding[0] + rounding[1]))
+
+
+@jit
+def _gray_plane_rows(block: UInt64Array, count: Index) -> None:
+    """Turn a resized image gray, where it changed, in the place of its red.
+
+    Args:
+        block (uint64[n]): a `Block`; `resized_first` is written to.
+        count (uint64): how many rows of the resized image `plane_rows` lists.
+    """
+    plane_rows, luma = _line(block, PLANE_ROWS, np.uint32), _line(block, LUMA, np.float64)
+    resized, plane = _line(block, RESIZED, np.uint8), _line(block, RESIZED_FIRST, np.uint8)
+    width, size = _side(block, RESIZED, 3), np.uint64(plane.size)
+    for n in range(count):
+        place = np.uint64(plane_rows[n]) * width
+        for x in range(place, place + width):
+            red, green, blue = resized[x] * luma[0], resized[size + x] * luma[1], resized[TWO * size + x] * luma[2]
+            plane[x] = np.uint8(red + green + blue + luma[3])
 
 
 @jit
 def _new_pair(block: UInt64Array) -> np.uint64:
     """Return which image is the first of the two new screens; the second is the next."""
-    return TWO * (np.uint64(_line(block, PLANE_COUNT, np.int64)[0]) % TWO)
+    return TWO * (np.uint64(_line(block, PUSH_COUNT, np.int64)[0]) % TWO)
 
 
 @jit
-def _add_plane(block: UInt64Array, plane_a: UInt8Array, plane_b: UInt8Array) -> None:
-    """Write the pixelwise maximum of two planes (uint8[h * w]) into the ring, and count it.
+def _count(block: UInt64Array) -> tuple[np.uint64, np.uint64]:
+    """Count a push and its plane, and return the two places of the plane in the ring.
 
     Counted here and not by the caller, because an exception of a signal handler can come between any two lines of
     Python.
     """
     count = _line(block, PLANE_COUNT, np.int64)
-    planes, size = _line(block, PLANES, np.uint8), np.uint64(plane_a.size)
-    num = _side(block, PLANES, 1) // TWO
+    num, size = _side(block, PLANES, 1) // TWO, _side(block, PLANES, 2) * _side(block, PLANES, 3)
     place = np.uint64(count[0]) % num * size
-    twin = place + num * size
-    for i in range(size):
+    count[0] += 1
+    _line(block, PUSH_COUNT, np.int64)[0] += 1
+    return place, place + num * size
+
+
+@jit
+def _add_plane(block: UInt64Array, plane_a: UInt8Array, plane_b: UInt8Array) -> None:
+    """Write the pixelwise maximum of two planes (uint8[h * w]) into the ring."""
+    planes = _line(block, PLANES, np.uint8)
+    place, twin = _count(block)
+    for i in range(np.uint64(plane_a.size)):
         level = max(plane_a[i], plane_b[i])
         planes[place + i] = level
         planes[twin + i] = level
-    count[0] += 1
 
 
 @jit
@@ -500,35 +588,59 @@ def push_after_resize(block: UInt64Array, pairs: UInt16Array) -> None:
             for i in range(np.uint64(resized.size)):
                 resized_first[i] = resized[i]
         if counts[k]:
-            _gray_changes(block, pairs, k, new + k, before, GRAY, counts[k])
-            _sum_changes(block, k, GRAY, counts[k])
-            _round_changes(block, k, counts[k])
+            _gray_changes(block, pairs, k, before, counts[k])
+            _sum_changes(block, k, ZERO, counts[k])
+            _round_changes(block, ZERO, _find_plane_rows(block, k, counts[k]))
         before = new
     _add_plane(block, resized_first if counts[1] else resized, resized)
 
 
 @jit
-def push_before_resize(block: UInt64Array, pairs: UInt16Array) -> None:
-    """Gray two screens, take their pixelwise maximum, and area-resize that into the ring.
+def push_before_resize(block: UInt64Array, tables: UInt8Array) -> None:
+    """Pool two screens, area-resize the result, and write that into the ring: gray, turned gray now, or in colour.
 
     Args:
         block (uint64[n]): a `Block`, as `block.pack` packs it.
-        pairs (uint16[65536]): `palette.gray_pairs`.
+        tables (uint8[n, 65536]): `palette.pool_tables`.
     """
     new = _new_pair(block)
     old = TWO - new
-    rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
-    first, second, pooled = _pixels(block, GRAY), _pixels(block, GRAY + ONE), _pixels(block, GRAY + TWO)
-    length = WORD * _side(block, IMAGES, 3)
     count, _ = _find_changes(block, old, old + ONE, True)
-    for k in range(TWO):
-        _gray_changes(block, pairs, k, new + k, old + k, GRAY + k, count)
-    for n in range(count):
-        is_repeated[0, n] &= is_repeated[1, n]
-        start = np.uint64(rows[0, n]) * length
-        for c in range(start, start + length):
-            pooled[c] = max(first[c], second[c])
-    _sum_changes(block, ZERO, GRAY + TWO, count)
-    _round_changes(block, ZERO, count)
-    resized = _line(block, RESIZED, np.uint8)
-    _add_plane(block, resized, resized)
+    plane_count = _find_plane_rows(block, ZERO, count)
+    channel_num, width = _side(block, RESIZED, 1), _side(block, RESIZED, 3)
+    for channel in range(channel_num):
+        _pool_changes(block, tables, channel, count)
+        _sum_changes(block, ZERO, channel, count)
+        _round_changes(block, channel, plane_count)
+    resized, plane = _line(block, RESIZED, np.uint8), _line(block, RESIZED_FIRST, np.uint8)
+    if channel_num == ONE:
+        _add_plane(block, resized, resized)
+    elif _side(block, PLANES, 3) == width:
+        _gray_plane_rows(block, plane_count)
+        _add_plane(block, plane, plane)
+    else:
+        planes, size = _line(block, PLANES, np.uint8), np.uint64(plane.size)
+        place, twin = _count(block)
+        for i in range(size):
+            for channel in range(channel_num):
+                level = resized[channel * size + i]
+                planes[place + channel_num * i + channel] = level
+                planes[twin + channel_num * i + channel] = level
+
+
+@jit
+def interleave(planes: UInt8Array, out: UInt32Array) -> None:
+    """Write four planes into one another, pixel by pixel: 1.5 us for 84x84, where numpy's copy takes 20.
+
+    Args:
+        planes (uint8[4, n]): the planes.
+        out (uint32[n]): the pixels, of four bytes each, the first plane's first.
+    """
+    first, second, third, fourth = planes[0], planes[1], planes[2], planes[3]
+    for i in range(np.uint64(out.size)):
+        out[i] = (
+            np.uint32(first[i])
+            | np.uint32(second[i]) << np.uint32(8)
+            | np.uint32(third[i]) << np.uint32(16)
+            | np.uint32(fourth[i]) << np.uint32(24)
+        )

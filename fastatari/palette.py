@@ -55,7 +55,15 @@ _COLOURS: Final = {
 }
 
 PALETTES: Final = tuple(_COLOURS)
-GRAYS: Final = ("cv2", "ale")
+GRAYS: Final = ("cv2", "ale", "gymnasium")
+
+# Red's, green's and blue's weight, and what is added to their sum before it is cut off to an integer. cv2's are the 15
+# bits of OpenCV's fixed point; gymnasium's those of `GrayscaleObservation` since 1.0. Sums of float64 are exact for the
+# first, and in numpy's order for the second.
+LUMA: Final = {
+    "cv2": (9798 / 2**15, 19235 / 2**15, 3735 / 2**15, 0.5),
+    "gymnasium": (0.2125, 0.7154, 0.0721, 0.0),
+}
 
 
 def rgb_table(palette: str) -> npt.NDArray[np.uint8]:
@@ -76,8 +84,7 @@ def rgb_table(palette: str) -> npt.NDArray[np.uint8]:
 def gray_table(palette: str, gray: str) -> npt.NDArray[np.uint8]:
     """Return the gray level of each colour index.
 
-    ``"cv2"`` is ``cv2.cvtColor(getScreenRGB(), cv2.COLOR_RGB2GRAY)``, in the 15-bit fixed point of OpenCV's 8-bit path.
-    ``"ale"`` is ``getScreenGrayscale()``, which gives an odd index the blue of the next colour, and for index 255 reads
+    ``"cv2"`` and ``"gymnasium"`` are `to_gray` of its colour. ``"ale"`` is ``getScreenGrayscale()``, which gives an odd index the blue of the next colour, and for index 255 reads
     beyond its table, where ale-py's wheels hold a 0.
 
     Args:
@@ -88,13 +95,66 @@ def gray_table(palette: str, gray: str) -> npt.NDArray[np.uint8]:
         uint8[256]: the gray levels; a fresh array.
     """
     rgb = rgb_table(palette)
-    if gray == "cv2":
-        levels: npt.NDArray[np.int64] = (rgb @ np.array([9798, 19235, 3735]) + (1 << 14)) >> 15
-        return levels.astype(np.uint8)
+    if gray != "ale":
+        return to_gray(rgb, gray)
     table = rgb[:, 0].copy()
     table[0::2] = table[1::2]
     table[1::2] = [*rgb[2::2, 2], 0]
     return table
+
+
+def to_gray(rgb: npt.NDArray[np.uint8], gray: str) -> npt.NDArray[np.uint8]:
+    """Return the gray level of colours.
+
+    ``"cv2"`` is ``cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)``; ``"gymnasium"`` is what gymnasium's `GrayscaleObservation`
+    computes since 1.0, which is darker by up to 16.
+
+    Args:
+        rgb (uint8[..., 3]): red, green and blue.
+        gray (str): one of `LUMA`.
+
+    Returns:
+        uint8[...]: the gray levels; a fresh array.
+    """
+    red, green, blue, offset = LUMA[gray]
+    levels: npt.NDArray[np.float64] = rgb[..., 0] * red + rgb[..., 1] * green + rgb[..., 2] * blue + offset
+    return levels.astype(np.uint8)
+
+
+def pool_levels(order: str, palette: str, gray: str | None) -> tuple[npt.NDArray[np.uint8], ...]:
+    """Return how screens become the images of which the maximum is resized: a table of each image's levels by index.
+
+    Args:
+        order (str): the order of the stages, as for `FrameStack`.
+        palette (str): one of `PALETTES`.
+        gray (str | None): one of `GRAYS`; None for planes in colour.
+
+    Returns:
+        tuple[uint8[256], ...]: one table for gray levels; three for red, green and blue.
+    """
+    if gray is not None and order.startswith("gray"):
+        return (gray_table(palette, gray),)
+    return tuple(np.ascontiguousarray(rgb_table(palette).T))
+
+
+@functools.cache
+def pool_tables(order: str, palette: str, gray: str | None) -> npt.NDArray[np.uint8]:
+    """Return the levels of each two pixels after pooling, as `kernels.push_before_resize` looks them up.
+
+    Args:
+        order (str): the order of the stages, as for `FrameStack`; not one with the maximum after the resize.
+        palette (str): one of `PALETTES`.
+        gray (str | None): one of `GRAYS`; None for planes in colour.
+
+    Returns:
+        uint8[n, 65536]: by colour indices ``first + 256 * second``; n is 1, or 3 for colours that are resized; the same
+        array for all.
+    """
+    tables = np.array([np.maximum.outer(levels, levels).ravel() for levels in pool_levels(order, palette, gray)])
+    if gray is not None and order == "max-gray-resize":
+        tables = to_gray(tables.T, gray)[np.newaxis]
+    tables.flags.writeable = False
+    return tables
 
 
 @functools.cache

@@ -24,9 +24,11 @@ from fastatari.checks import check_choice, check_dtype, check_integer
 from fastatari.console import START_STATES, StartStates, find_rom
 from fastatari.errors import WorkerDiedError, WorkerError
 from fastatari.frames import FrameStack
-from fastatari.game import SIZE, STACK_NUM
+from fastatari.game import OBSERVATION_SHAPE
 from fastatari.ring import PlaneRing
 from fastatari.worker import worker_process
+
+STACK_NUM, *SIZE = OBSERVATION_SHAPE
 
 # How long a dying process may take to leave its exit code, in seconds.
 _DEATH = 0.5

@@ -22,6 +22,9 @@ UInt8Array = npt.NDArray[np.uint8]
 # How many values the timer may have after a reset (emucore/M6532.cxx).
 TIMER_VALUES = 75
 
+# The generator as libstdc++ writes a std::mt19937: its 624 words and a position among them. Play does not draw from it.
+_GENERATOR = re.compile(rb"(?:\d+ ){624}\d+")
+
 
 class Start(NamedTuple):
     """What the start of a ROM depends on, and what a state of it leaves out.
@@ -57,17 +60,50 @@ class Resets:
 
     Attributes:
         restores (int): how many resets were restores.
+        group (int | None): which start the last reset came to, by the number of its group; None where starts are not
+            known.
     """
 
     def __init__(self, ale: Any, start: Start | None) -> None:
         self.restores = 0
+        self.group: int | None = None
         self._ale = ale
         self._start = start
+        self._state_type = type(ale.cloneState())
         self._saved: dict[int, _Saved] = {}
         self._generator: np.random.RandomState | None = None
         self._ram: UInt8Array | None = None
         if start is not None and start.groups and read_generator(ale.cloneState()) is None:
             self._start = None  # built with another C++ library, which writes its generator in another way
+        is_varied = self._start is not None and (self._start.groups or self._start.carried)
+        self._loaded = ale.cloneState() if is_varied else None
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what starts depend on."""
+        return self._start is not None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a start depends on its group only, and a state holds all of it."""
+        return self._start is not None and not self._start.carried and self._start.primer == "none"
+
+    def rewind(self) -> None:
+        """Let the next starts be those after loading the ROM; only where `is_known`."""
+        if self._loaded is not None:
+            self._generator = self._ram = None
+            self._ale.restoreState(self._loaded)
+
+    def clone(self) -> bytes:
+        """Return the emulator's state, from which the next starts follow, too."""
+        state = self._ale.cloneState()
+        data: bytes = state.serialize()
+        return data if self._generator is None else _write_generator(data, self._generator)
+
+    def restore(self, data: bytes) -> None:
+        """Bring the emulator to a state that `clone` returned, of this process or another."""
+        self._generator = self._ram = None
+        self._ale.restoreState(self._state_type(data))
 
     def reset(self) -> UInt8Array:
         """Begin an episode.
@@ -81,15 +117,18 @@ class Resets:
         """
         if self._start is None:
             return self._reset_truly()
+        self.group = None
         is_complete = len(self._saved) > len(self._start.groups)
         group = self._next_group(self._start.groups, is_complete) if self._start.groups else 0
         if is_complete:
             self._restore(self._saved[group], self._start)
             self.restores += 1
+            self.group = group
             return self._saved[group].screen
         screen = self._reset_truly()
         if group not in self._saved:
             self._saved[group] = _Saved(self._ale.cloneState(), screen)
+        self.group = group
         return screen
 
     def _next_group(self, groups: tuple[tuple[int, ...], ...], is_complete: bool) -> int:
@@ -153,14 +192,31 @@ class Resets:
 
 def read_generator(state: Any) -> np.random.RandomState | None:
     """Return a copy of the generator in an emulator's state, from which it draws at its next true reset; or None."""
-    # As libstdc++ writes a std::mt19937: its 624 words and a position among them. Play does not draw.
-    written = re.search(rb"(?:\d+ ){624}\d+", state.serialize())
+    written = _GENERATOR.search(state.serialize())
     if written is None:
         return None
     *words, position = written[0].split()
     generator = np.random.RandomState()
     generator.set_state(("MT19937", np.array(words, np.uint32), int(position), 0, 0.0))
     return generator
+
+
+def _write_generator(data: bytes, generator: np.random.RandomState) -> bytes:
+    """Return an emulator's serialised state with another generator in it.
+
+    Strings follow their length, a 32-bit word. The generator is a string in the emulator's, which stands behind six
+    words.
+    """
+    written = _GENERATOR.search(data)
+    assert written is not None
+    _, words, position, *_ = generator.get_state(legacy=True)
+    text = b" ".join(b"%d" % word for word in (*words, position))
+    growth = len(text) - len(written[0])
+    parts = data[: written.start() - 4], len(text).to_bytes(4, "little"), text, data[written.end() :]
+    patched = bytearray(b"".join(parts))
+    length = int.from_bytes(patched[24:28], "little") + growth
+    patched[24:28] = length.to_bytes(4, "little")
+    return bytes(patched)
 
 
 def draw_timer(generator: np.random.RandomState) -> int:

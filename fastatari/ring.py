@@ -41,6 +41,8 @@ class PlaneRing:
         self._places[count % self._num][:] = plane
         self._count[0] = count + 1
 
-    def fill(self, plane: UInt8Array) -> None:
-        """Write a plane (uint8[h, w]) to all places."""
-        self._planes[:] = plane
+    def fill(self, plane: UInt8Array, has_zeros: bool = False) -> None:
+        """Write a plane (uint8[h, w]) to all places, or to the newest only and zeros to the others."""
+        plane = plane.copy()
+        self._planes[:] = 0 if has_zeros else plane
+        self._places[(self._count.item() - 1) % self._num][:] = plane

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fastatari import FrameStack, console
+from fastatari import FrameStack, game
+from fastatari.rules import AtariRules
 
 cv2.setNumThreads(1)  # threads of cv2's would make every fork a fork of a threaded process, which Python warns about
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
@@ -15,8 +16,8 @@ ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
 @pytest.fixture(scope="session", autouse=True)
 def _compiled():
     """Compile the kernels, so that programs which are started by tests do not say that they do."""
-    for pool in ("after_resize", "before_resize"):
-        FrameStack(pool=pool)
+    for order in ("gray-resize-max", "gray-max-resize"):
+        FrameStack(order=order, stack_axis=-1)
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def rng():
 @pytest.fixture
 def few_frames(monkeypatch):
     """Episodes of 203 frames, which end in the middle of a step."""
-    monkeypatch.setattr(console, "MAX_NUM_FRAMES_PER_EPISODE", 203)
+    monkeypatch.setattr(game, "RULES", AtariRules.from_preset("labml", max_num_frames_per_episode=203))
     return 203
 
 

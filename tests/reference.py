@@ -1,5 +1,6 @@
 """Slow, obvious twins of what the package does fast."""
 
+import functools
 import math
 
 import ale_py
@@ -17,7 +18,7 @@ __all__ = [
     "StackTwin",
     "area_sums",
     "cv2_gray",
-    "cv2_plane",
+    "make_plane",
     "overlaps",
     "tie_count",
 ]
@@ -30,39 +31,60 @@ ROMS = [
 ]
 
 
-def cv2_gray(screen, palette="ntsc"):
-    """Colour indices to gray levels, by way of RGB and cv2."""
-    return cv2.cvtColor(rgb_table(palette)[screen], cv2.COLOR_RGB2GRAY)
+def cv2_gray(rgb):
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
 
 
-def cv2_plane(gray_a, gray_b, size, pool):
-    """Two gray screens to a plane, by cv2."""
+def gymnasium_gray(rgb):
+    """What `gymnasium.wrappers.GrayscaleObservation` does."""
+    return np.sum(np.multiply(rgb, np.array([0.2125, 0.7154, 0.0721])), axis=-1).astype(np.uint8)
 
-    def resize(gray):
-        return cv2.resize(gray, size[::-1], interpolation=cv2.INTER_AREA)
 
-    if pool == "after_resize":
-        return np.maximum(resize(gray_a), resize(gray_b))
-    return resize(np.maximum(gray_a, gray_b))
+def ale_gray(rgb):
+    """What ale-py's palette holds for its own colours, of even indices."""
+    return np.floor(rgb @ np.array([0.2989, 0.5870, 0.1140]) + 0.5).astype(np.uint8)
+
+
+TO_GRAY = {"cv2": cv2_gray, "gymnasium": gymnasium_gray, "ale": ale_gray}
+
+
+def make_plane(screens, size, order, gray="cv2", palette="ntsc", grayscale_obs=True):
+    """Screens of colour indices to a plane, stage by stage, by numpy and cv2."""
+    images = [rgb_table(palette)[screen] for screen in screens]
+    for stage in order.split("-"):
+        if stage == "max":
+            images = [np.maximum.reduce(images)]
+        elif stage == "resize":
+            images = [cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA) for image in images]
+        elif grayscale_obs:
+            images = [TO_GRAY[gray](image) for image in images]
+    (plane,) = images
+    return plane
 
 
 class StackTwin:
     """`FrameStack` as a list of planes, each made from nothing."""
 
-    def __init__(self, size=(84, 84), stack_num=4, pool="after_resize", to_gray=cv2_gray):
-        self.size, self.stack_num, self.pool, self.to_gray = size, stack_num, pool, to_gray
+    def __init__(self, size=(84, 84), stack_num=4, order="gray-resize-max", padding_type="reset", stack_axis=0, **kwargs):
+        self.stack_num, self.padding_type, self.stack_axis = stack_num, padding_type, stack_axis
+        self.make_plane = functools.partial(make_plane, size=size, order=order, **kwargs)
         self.planes = []
 
-    def reset(self, screen):
-        gray = self.to_gray(screen)
-        self.planes = [cv2_plane(gray, gray, self.size, self.pool)] * self.stack_num
+    def reset(self, screen, second=None):
+        plane = self.make_plane([screen, screen if second is None else second])
+        padding = plane if self.padding_type == "reset" else np.zeros_like(plane)
+        self.planes = [padding] * (self.stack_num - 1) + [plane]
 
-    def push(self, screen_a, screen_b):
-        plane = cv2_plane(self.to_gray(screen_a), self.to_gray(screen_b), self.size, self.pool)
-        self.planes = [*self.planes[1:], plane]
+    def push(self, *screens):
+        self.planes = [*self.planes[1:], self.make_plane(screens)]
+
+    def push_pooled(self, screens):
+        self.push(*screens)
 
     def read(self):
-        return np.stack(self.planes)
+        if self.stack_axis == 0:
+            return np.stack(self.planes)
+        return np.concatenate([np.atleast_3d(plane) for plane in self.planes], axis=-1)
 
 
 def area_sums(gray, size):

@@ -145,7 +145,7 @@ def test_long_play_of_every_rom_is_cv2s(rom, rng):
 
 
 def _compare_with_play(rom, rng, steps):
-    console = Console(rom, 0)
+    console = Console(rom)
     pairs = [
         (
             FrameStack(console.screen_shape, pool=pool, palette=console.palette),

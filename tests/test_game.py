@@ -278,7 +278,7 @@ def test_the_seed_changes_nothing_that_can_be_seen():
 def test_unknown_colours_are_an_error(monkeypatch):
     monkeypatch.setattr("fastatari.console.palette.rgb_table", lambda name: np.ones((256, 3), np.uint8))
     with pytest.raises(ValueError, match="the colours of breakout are neither NTSC's nor PAL's"):
-        Console("breakout", 0)
+        Console("breakout")
 
 
 def test_the_references_gymnasium_id_is_labmls():

@@ -1,0 +1,487 @@
+"""`Engine`: one console under one set of rules; the only place where steps are played."""
+
+import copy
+from typing import Any, NamedTuple
+
+import gymnasium.error
+import numpy as np
+import numpy.typing as npt
+from gymnasium.utils.seeding import np_random
+
+from fastatari.checks import check_integer
+from fastatari.console import Console, ConsoleState, StartStates
+from fastatari.frames import FrameStack
+from fastatari.generators import EmulatorDraws, draw_uniform, new_seed
+from fastatari.palette import rgb_table
+from fastatari.rules import FIELDS, AtariRules
+
+UInt8Array = npt.NDArray[np.uint8]
+Observation = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+# Of the indices that stable-baselines3's `FireResetEnv` plays, the first has to be FIRE.
+_STARTING_ACTIONS = (1, 2)
+
+
+class EngineState(NamedTuple):
+    """What `Engine.clone_state` returns: plain data, which can be pickled.
+
+    Attributes:
+        rom (str): the ROM's id.
+        rules (AtariRules): the rules.
+        console (ConsoleState): the console.
+        screens (uint8[2, H, W]): the last two screens.
+        planes (uint8[K, ...] | None): the stack; None before the first reset.
+        values (dict[str, Any]): counters and generators.
+    """
+
+    rom: str
+    rules: AtariRules
+    console: ConsoleState
+    screens: UInt8Array
+    planes: UInt8Array | None
+    values: dict[str, Any]
+
+
+class Engine:
+    """A game under a set of rules: what it does at a reset, in a step, and what is observed.
+
+    Args:
+        game (str): the name of the game, as for `console.find_rom`.
+        rules (AtariRules): the rules.
+        start_states ("saved" | "true"): as for `Console`.
+        is_shown (bool): as for `Console`.
+
+    Attributes:
+        console (Console): the console. Acting on it is not seen by the engine.
+        rules (AtariRules): the rules.
+        np_random (np.random.Generator): draws the no-ops, and the repeated actions of ``sticky_draws="np_random"``.
+        noops (int): how many no-ops followed the last reset of the game.
+        lives (int): the lives after the last step or reset.
+        has_lost_life (bool): whether they are fewer than those before the last step.
+        raw_reward (float): the sum of the last step's rewards, not clipped.
+        episode_return (float): the sum of all since the last reset of the game.
+        episode_length (int): how many steps there were since then.
+        is_game_over (bool): whether the next reset begins a new game whatever the rules.
+
+    Raises:
+        TypeError, ValueError, OSError: as for `Console` and `FrameStack`.
+    """
+
+    # What a state holds besides console and stack.
+    _VALUES = (
+        "np_random", "noops", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length", "is_game_over",
+        "_draws", "_noop_draws", "_reference", "_frames_left", "_is_playing", "_kept",
+    )  # fmt: skip
+
+    def __init__(
+        self, game: str, rules: AtariRules, *, start_states: StartStates = "saved", is_shown: bool = False
+    ) -> None:
+        self.rules = rules
+        self.console = Console(
+            game,
+            start_states=start_states,
+            repeat_action_probability=rules.repeat_action_probability,
+            full_action_space=rules.full_action_space,
+            mode=rules.mode,
+            difficulty=rules.difficulty,
+            is_shown=is_shown,
+        )
+        self._stack = FrameStack(
+            self.console.screen_shape,
+            rules.size,
+            rules.stack_num,
+            rules.order,
+            rules.gray,
+            self.console.palette,
+            rules.grayscale_obs,
+            rules.padding_type,
+            rules.stack_axis,
+        )
+        self._noop = self.console.ale.getLegalActionSet()[0]
+        meanings = self.console.action_meanings
+        self._fires_before = rules.fire_reset == "frame_before" and "FIRE" in meanings
+        self._fires_after = rules.fire_reset == "steps_after" and len(meanings) > 2 and meanings[1] == "FIRE"
+        self._fire = self.console.actions[meanings.index("FIRE")] if "FIRE" in meanings else None
+        # Of how many screens a plane is made, and so which frames of a step are read.
+        self._is_pooled = rules.maxpool and rules.frame_skip > 1
+        self._first_read = rules.frame_skip - 2 if self._is_pooled else rules.frame_skip
+        self._least_lives = 0 if rules.counts_last_life else 1
+        self._watches_lives = rules.life_unit == "frame" and rules.life_loss in {"reset", "continue"}
+        # Not by the emulator, which would also refuse to play the frames that `Resets` needs.
+        self._frame_limit = rules.max_num_frames_per_episode
+        self._counts_opening = rules.frame_budget == "game" and self._frame_limit > 0
+        # By start and number of no-ops: the emulator's state before the last frames of what follows a reset.
+        self._openings: dict[tuple[int, int], Any] = {}
+        # How many frames of the present one were played, and after how many its state is to be saved.
+        self._opening_frame = self._marked_frame = 0
+        self._game_count = 0
+
+        self.noops = 0
+        self.lives = 0
+        self.has_lost_life = False
+        self.raw_reward = 0.0
+        self.episode_return = 0.0
+        self.episode_length = 0
+        self.is_game_over = True
+        self._reference = 0
+        self._frames_left = 0
+        self._is_playing = False
+        # The frame that ended the last step early, until its plane is made.
+        self._cut: int | None = None
+        # The two screens before the reset, where the rules keep them, until two new ones were read.
+        self._kept: UInt8Array | None = None
+        # The screen where the emulator may show another: after a reset and a restore.
+        self._screen: UInt8Array | None = None
+        self._seed(None)
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin an episode: with a reset of the game, or, where the rules have it so, by going on after a lost life.
+
+        Args:
+            seed (int, optional): seeds all generators, and begins a new game as after loading the ROM.
+
+        Raises:
+            TypeError: `seed` is not an integer.
+            ValueError: `seed` is negative, or has more than 31 bits where ``seeding`` is "ale".
+        """
+        if seed is not None:
+            seed = check_integer("seed", seed, least=0)
+            if self.rules.seeding == "ale" and seed >= 2**31:
+                raise ValueError(f"`seed` must be below 2**31 with `seeding` 'ale', got {seed}")
+            self.is_game_over = True
+        self._is_playing = False  # until all is done: an exception of a signal handler can come between any two lines
+        stack = self._stack
+        slots = stack.screens
+        if self.rules.screens_at_reset == "keep":
+            self._finish_plane()
+            slots = stack.screens
+            self._kept = np.array(stack.last_screens) if self._kept is None else self._kept
+            for slot, screen in zip(slots, self._kept, strict=True):
+                slot[:] = screen
+        self._cut = None
+        if self._begin_episode(seed, slots):
+            stack.reset(*slots)
+            self._kept = None
+        else:
+            assert self._screen is not None
+            stack.reset(self._screen)
+        self._screen = stack.last_screens[1]
+        self.lives = self.console.lives()
+        self._frames_left = self._frame_limit
+        if self._counts_opening:
+            self._frames_left -= self.console.episode_frame_number
+        self._is_playing = True
+
+    def step(self, action: int) -> tuple[float, bool, bool]:
+        """Apply an action for as many frames as the rules say, or until the episode is over.
+
+        Args:
+            action (int): an index into the game's action set; any integer type.
+
+        Returns:
+            tuple: the reward, whether the episode is terminated, and whether it is truncated. Both can be.
+
+        Raises:
+            TypeError: `action` is not an integer. The game goes on unharmed, also after the next two.
+            InvalidAction: the game has no such action.
+            gymnasium.error.ResetNeeded: there was no `reset` yet, or the episode is over, or an exception, as of a
+                signal handler, came in the middle of a step or reset.
+        """
+        if not self._is_playing:
+            raise gymnasium.error.ResetNeeded(
+                "Cannot call `step` before calling `reset`, nor after the end of an episode, nor after an exception cut "
+                "off either."
+            )
+        console, rules = self.console, self.rules
+        act, lives, game_over, read_screen = console.act, console.lives, console.game_over, console.read_screen
+        ale_action = console.check_action(action)
+        self._is_playing = False
+        self._screen = None
+        screens = self._stack.screens
+        frame_skip, first_read, watches_lives = rules.frame_skip, self._first_read, self._watches_lives
+        least, reference = self._least_lives, self._reference
+        follows_lives = rules.life_reference == "frame"
+        last_frame = self._frames_left - 1
+
+        raw_reward = 0.0
+        for frame in range(frame_skip):
+            raw_reward += act(ale_action)
+            if game_over() or frame == last_frame:
+                self._cut = frame
+                break
+            if watches_lives:
+                lives_now = lives()
+                if least <= lives_now < reference:
+                    self._cut = frame
+                    break
+                if follows_lives:
+                    reference = lives_now
+            if frame >= first_read:
+                read_screen(screens[frame - frame_skip])
+        else:
+            if not self._is_pooled:
+                read_screen(screens[0])
+                read_screen(screens[1])
+            self._stack.push_screens()
+            self._kept = None
+
+        lives_now = lives()
+        is_lost = least <= lives_now < reference
+        if rules.life_reference != "reset":
+            self._reference = lives_now
+        self.has_lost_life = lives_now < self.lives
+        self.lives = lives_now
+        terminated = truncated = self.is_game_over = False
+        if self._cut is not None:
+            terminated = self.is_game_over = game_over()
+        is_reported = is_lost and rules.life_loss != "ignore"
+        if self._frame_limit:
+            self._frames_left -= frame + 1
+            if not self._frames_left:
+                truncated = self._counts_opening or not (terminated or is_reported)
+                self.is_game_over = True
+        self.raw_reward = raw_reward
+        self.episode_return += raw_reward
+        self.episode_length += 1
+        if self.episode_length == rules.max_episode_steps:
+            truncated = self.is_game_over = True
+        self._is_playing = not (self.is_game_over or (is_reported and rules.life_loss != "report"))
+        reward = float((raw_reward > 0) - (raw_reward < 0)) if rules.reward_clip else raw_reward
+        return reward, terminated or is_reported, truncated
+
+    def observe(self, out: UInt8Array | None = None) -> Observation:
+        """Return the observation after the last step or reset, a fresh array.
+
+        Args:
+            out (uint8[shape], optional): where to write it instead, if it is not scaled to float.
+
+        Raises:
+            TypeError, ValueError: as for `FrameStack.read`.
+            gymnasium.error.ResetNeeded: there was no `reset` yet.
+        """
+        self._finish_plane()
+        stack = self._stack.read(out)
+        return stack.astype(np.float32) / np.float32(255) if self.rules.scale_obs else stack
+
+    def read_rgb(self) -> UInt8Array:
+        """Return the screen in its colours: uint8[H, W, 3], a fresh array."""
+        if self._screen is None:
+            rgb: UInt8Array = self.console.read_rgb()
+            return rgb
+        return rgb_table(self.console.palette)[self._screen]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an observation."""
+        return self._stack.shape
+
+    @property
+    def plane(self) -> UInt8Array:
+        """The newest plane: uint8[h, w] or uint8[h, w, 3], a view that is valid until the next step or reset."""
+        return self._stack.newest
+
+    def clone_state(self) -> EngineState:
+        """Return a copy of all that the steps and resets to come depend on."""
+        self._finish_plane()
+        stack = self._stack
+        values = {name: copy.deepcopy(getattr(self, name)) for name in self._VALUES}
+        values["_screen"] = self.console.read_screen() if self._screen is None else self._screen.copy()
+        screens, planes = np.array(stack.last_screens), stack.read_planes() if stack.has_reset else None
+        return EngineState(self.console.rom, self.rules, self.console.clone(), screens, planes, values)
+
+    def restore_state(self, state: EngineState) -> None:
+        """Go on from what `clone_state` returned, of this engine or one of the same game and rules, in any process.
+
+        It is as exact as `Console.restore`.
+
+        Raises:
+            TypeError: `state` is none.
+            ValueError: it is of another game or of other rules.
+        """
+        if not isinstance(state, EngineState):
+            raise TypeError(f"`state` must come from `clone_state`, got {type(state).__name__}")
+        if state.rom != self.console.rom:
+            raise ValueError(f"`state` must be of {self.console.rom}, got one of {state.rom}")
+        if state.rules != self.rules:
+            differ = [f.name for f in FIELDS if getattr(state.rules, f.name) != getattr(self.rules, f.name)]
+            raise ValueError(f"`state` must be of the same rules, got one with other {', '.join(differ)}")
+        self._is_playing = False
+        self.console.restore(state.console)
+        if state.planes is not None:
+            self._stack.restore(state.screens, state.planes)
+        self._cut = None
+        for name, value in state.values.items():
+            setattr(self, name, copy.deepcopy(value))
+        self._bind_draws()
+
+    def set_np_random(self, generator: np.random.Generator) -> None:
+        """Draw from another generator from now on."""
+        self.np_random = generator
+        self._bind_draws()
+
+    def _seed(self, seed: int | None) -> None:
+        if self.rules.seeding == "gymnasium":
+            np_seed, emulator_seed = map(int, np.random.SeedSequence(seed).generate_state(2))
+        else:
+            np_seed = emulator_seed = new_seed() if seed is None else seed
+        self.np_random, _ = np_random(np_seed)
+        self._noop_draws = np.random.RandomState(np_seed) if self.rules.seeding == "ale" else None
+        self._draws = EmulatorDraws(emulator_seed)
+        self._bind_draws()
+
+    def _bind_draws(self) -> None:
+        self.console.draw = self.np_random.random if self.rules.sticky_draws == "np_random" else self._draws
+
+    def _draw_noops(self) -> int:
+        if not self.rules.noop_max:
+            return 0
+        if self._noop_draws is None:
+            noops = int(self.np_random.integers(self.rules.noop_max))
+        else:
+            noops = draw_uniform(self._noop_draws, self.rules.noop_max)
+        return max(0, noops + (self.rules.noop_range == "1..max") - self._fires_before)
+
+    def _begin_episode(self, seed: int | None, slots: tuple[UInt8Array, UInt8Array]) -> bool:
+        """Play to where an episode begins, and leave the last two screens in `slots`.
+
+        Returns:
+            bool: whether its first plane is made of both; otherwise it is made of `_screen`.
+        """
+        if self.rules.life_loss == "continue" and not self.is_game_over:
+            is_pair = self._go_on(seed, slots)
+            return self._fire_steps(seed, slots) or is_pair
+        self._begin_game(seed)
+        last_frames = 2 if self._fires_after and self._is_pooled else 1
+        opening = self._list_opening()
+        key = self.console.start, self.noops
+        if key in self._openings:
+            self.console.jump(self._openings[key])
+            for action, slot in zip(opening[-last_frames:], slots[-last_frames:], strict=True):
+                self.console.act(action)
+                self.console.read_screen(slot)
+            if last_frames == 1:
+                slots[0][:] = slots[1]
+            self._reference = self.console.lives()
+            self.is_game_over = self.is_game_over and not self._fires_after
+            self._screen = slots[1]
+            return self._fires_after
+        game_count = self._game_count
+        self._opening_frame = 0
+        self._marked_frame = len(opening) - last_frames
+        self._mark: Any = None
+        self._play_noops(seed, slots)
+        is_pair = self._fire_steps(seed, slots)
+        is_regular = game_count == self._game_count and self._opening_frame == len(opening)
+        if key[0] is not None and is_regular and self._mark is not None:
+            self._openings[key] = self._mark
+        return is_pair
+
+    def _list_opening(self) -> list[Any]:
+        """Return the actions of all frames that follow a reset of the game, if nothing happens meanwhile."""
+        noop_frames = 1 if self.rules.noop_unit == "frame" else self.rules.frame_skip
+        opening = [self._fire] * self._fires_before + [self._noop] * (self.noops * noop_frames)
+        for index in _STARTING_ACTIONS if self._fires_after else ():
+            opening += [self.console.actions[index]] * self.rules.frame_skip
+        return opening
+
+    def _begin_game(self, seed: int | None) -> None:
+        self._reset_game(seed)
+        self.noops = self._draw_noops()
+        self.episode_return = 0.0
+        self.episode_length = 0
+
+    def _reset_game(self, seed: int | None) -> None:
+        if seed is not None:
+            self._seed(seed)
+            self.console.rewind()
+        self._screen = self.console.reset()
+        self._game_count += 1
+
+    def _play_noops(self, seed: int | None, slots: tuple[UInt8Array, UInt8Array]) -> None:
+        """Play what follows a reset of the game, up to the steps of `_fire_steps`."""
+        if self._fires_before:
+            self._play_opening(self._fire)
+        for _ in range(self.noops):
+            if self.rules.noop_unit == "step":
+                is_over = self._play_step(self._noop, slots)
+            else:
+                is_over = self._play_opening(self._noop)
+            if is_over:
+                # gymnasium's wrapper passes its seed on to a reset that comes in between, ale-py has used it up.
+                self._reset_game(seed if self.rules.seeding == "gymnasium" else None)
+        self._reference = self.console.lives()
+
+    def _go_on(self, seed: int | None, slots: tuple[UInt8Array, UInt8Array]) -> bool:
+        """Begin an episode after a lost life; return whether the game went on."""
+        if not self._play_step(self._noop, slots):
+            self._reference = self.console.lives()
+            return True
+        self._begin_game(seed)
+        self._play_noops(seed, slots)
+        return False
+
+    def _fire_steps(self, seed: int | None, slots: tuple[UInt8Array, UInt8Array]) -> bool:
+        """Play the steps that start a game, as stable-baselines3's `FireResetEnv`; return whether there are any."""
+        for index in _STARTING_ACTIONS if self._fires_after else ():
+            self.is_game_over = self._play_step(self.console.actions[index], slots)
+            lives = self.console.lives()
+            is_lost = self._least_lives <= lives < self._reference and self.rules.life_loss == "continue"
+            self._reference = lives
+            if self.is_game_over:
+                self._begin_game(seed)
+                self._play_noops(seed, slots)
+            elif is_lost:
+                self._go_on(seed, slots)
+        return self._fires_after
+
+    def _play_step(self, action: Any, slots: tuple[UInt8Array, UInt8Array]) -> bool:
+        """Play a step of an opening and read its screens; return whether the game is over."""
+        is_over = False
+        for frame in range(self.rules.frame_skip):
+            is_over = self._play_opening(action)
+            if self._is_pooled and frame >= self._first_read and (not is_over or self.rules.end_rule == "capture"):
+                self.console.read_screen(slots[frame - self.rules.frame_skip])
+            if is_over:
+                break
+        if not self._is_pooled:
+            for slot in slots:
+                self.console.read_screen(slot)
+        return is_over
+
+    def _play_opening(self, action: Any) -> bool:
+        """Play a frame of an opening; return whether the game is over."""
+        if self._opening_frame == self._marked_frame and self.console.start is not None:
+            self._mark = self.console.mark()
+        self._opening_frame += 1
+        self.console.act(action)
+        self._screen = self.console.read_screen()
+        is_over: bool = self.console.game_over()
+        return is_over or (self._counts_opening and self.console.episode_frame_number >= self._frame_limit)
+
+    def _finish_plane(self) -> None:
+        """Add the plane of a step that was cut short, as the rules say."""
+        frame, self._cut = self._cut, None
+        if frame is None:
+            return
+        stack, read_screen = self._stack, self.console.read_screen
+        screens, frames_missing = stack.screens, self.rules.frame_skip - 1 - frame
+        before = stack.last_screens if self._kept is None else self._kept
+        if self.rules.end_rule == "discard":
+            if self._is_pooled and frames_missing == 0:
+                stack.push_pooled([*before, screens[0]])
+            else:
+                stack.repeat()
+            return
+        if not self._is_pooled:
+            read_screen(screens[0])
+            read_screen(screens[1])
+        elif frames_missing == 0:
+            read_screen(screens[1])
+        elif frames_missing == 1:
+            read_screen(screens[0])
+            screens[1][:] = before[1]
+        else:
+            for screen, earlier in zip(screens, before, strict=True):
+                screen[:] = earlier
+        stack.push_screens()
+        self._kept = None
