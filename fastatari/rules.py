@@ -181,9 +181,7 @@ _SB3 = AtariRules(
 
 # A preset never changes under its version; what the package it is named after changes becomes a new one.
 PRESETS = {
-    "labml@1": AtariRules(
-        order="gray-resize-max", gray="cv2", noop_max=0, life_loss="reset", life_reference="reset"
-    ),
+    "labml@1": AtariRules(order="gray-resize-max", gray="cv2", noop_max=0, life_loss="reset", life_reference="reset"),
     "gymnasium@1": _GYMNASIUM,
     "sb3@1": _SB3,
     "cleanrl@1": dataclasses.replace(_SB3, order="max-resize-gray", stack_axis=0, padding_type="reset"),

@@ -65,7 +65,9 @@ def make_plane(screens, size, order, gray="cv2", palette="ntsc", grayscale_obs=T
 class StackTwin:
     """`FrameStack` as a list of planes, each made from nothing."""
 
-    def __init__(self, size=(84, 84), stack_num=4, order="gray-resize-max", padding_type="reset", stack_axis=0, **kwargs):
+    def __init__(
+        self, size=(84, 84), stack_num=4, order="gray-resize-max", padding_type="reset", stack_axis=0, **kwargs
+    ):
         self.stack_num, self.padding_type, self.stack_axis = stack_num, padding_type, stack_axis
         self.make_plane = functools.partial(make_plane, size=size, order=order, **kwargs)
         self.planes = []

@@ -13,18 +13,23 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from fastatari.cli.reference import ReferenceGame
+
 gymnasium.register_envs(ale_py)
 
 
 class Outcome(NamedTuple):
-    """What a step or reset gave; `truncated` is None where the package does not tell it from `terminated`."""
+    """What a step or reset gave. None is what the package does not tell.
 
-    observation: npt.NDArray[Any]
+    Where `truncated` is None, `terminated` is whether the episode is over for either reason.
+    """
+
+    observation: npt.NDArray[Any] | None
     reward: float
     terminated: bool
     truncated: bool | None
-    lives: int
-    episode_frame_number: int
+    lives: int | None
+    episode_frame_number: int | None
 
 
 class Package(Protocol):
@@ -70,9 +75,36 @@ class _Wrapped:
 
     def _report(self, observation: npt.NDArray[Any], reward: float, terminated: bool, truncated: bool) -> Outcome:
         ale = self._ale
-        return Outcome(
-            np.asarray(observation), reward, terminated, truncated, ale.lives(), ale.getEpisodeFrameNumber()
-        )
+        return Outcome(np.asarray(observation), reward, terminated, truncated, ale.lives(), ale.getEpisodeFrameNumber())
+
+
+class _Labml:
+    """labml's pipeline on gymnasium and cv2, whose episodes end with the first observation of the next."""
+
+    def __init__(self, rom: str, max_num_frames_per_episode: int) -> None:
+        self._game = ReferenceGame(0, rom, max_num_frames_per_episode=max_num_frames_per_episode)
+        self._first: npt.NDArray[Any] | None = None
+
+    def reset(self, seed: int | None = None) -> Outcome:
+        del seed  # nothing depends on it
+        first = self._game.reset() if self._first is None else self._first
+        self._first = None
+        return Outcome(first.copy(), 0.0, False, False, self._game.lives, 0)
+
+    def step(self, action: int) -> Outcome:
+        observation, reward, is_done, _ = self._game.step(action)
+        if not is_done:
+            return Outcome(observation.copy(), reward, False, None, None, None)
+        self._first = observation
+        return Outcome(None, reward, True, None, None, None)
+
+    def close(self) -> None:
+        self._game.env.close()
+
+
+def make_labml(rom: str, *, max_num_frames_per_episode: int = 108_000) -> Package:
+    """Return labml's pipeline, rebuilt from gymnasium and cv2 (`fastatari.cli.reference`)."""
+    return _Labml(rom, max_num_frames_per_episode)
 
 
 def make_gymnasium(
@@ -197,9 +229,7 @@ def make_cleanrl(
         import cv2  # noqa: PLC0415 - of an extra
 
         space = gymnasium.spaces.Box(0, 255, (84, 84), np.uint8)
-        env = gymnasium.wrappers.TransformObservation(
-            env, lambda rgb: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), space
-        )
+        env = gymnasium.wrappers.TransformObservation(env, lambda rgb: cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), space)
     return _Wrapped(gymnasium.wrappers.FrameStackObservation(env, 4))
 
 
@@ -328,6 +358,7 @@ class Peer(NamedTuple):
 
 
 PEERS: Mapping[str, Peer] = {
+    "labml": Peer("gymnasium", ("cv2",), make_labml),
     "gymnasium": Peer("gymnasium", ("cv2",), make_gymnasium),
     "sb3": Peer("stable-baselines3", ("cv2", "stable_baselines3"), make_sb3),
     "cleanrl": Peer("stable-baselines3", ("cv2", "stable_baselines3"), make_cleanrl),
