@@ -108,7 +108,8 @@ def resize(image: npt.NDArray[np.uint8], plan: AreaPlan) -> npt.NDArray[np.uint8
             for place, factor in zip(places.T, factors.T, strict=True)
         )
         values = functools.reduce(np.add, terms)
-    return np.rint(values * plan.rounding[0] + plan.rounding[1]).astype(np.uint8)
+    levels: npt.NDArray[np.uint8] = np.rint(values * plan.rounding[0] + plan.rounding[1]).astype(np.uint8)
+    return levels
 
 
 def _runs(firsts: list[int]) -> list[tuple[int, int]]:

@@ -1,5 +1,6 @@
 """`Console`: one game on ale-py's emulator. The only file that imports `ale_py`."""
 
+import copy
 import difflib
 import functools
 import re
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from fastatari import palette, start_states
 from fastatari.checks import check_choice, to_int
 from fastatari.errors import InvalidAction
+from fastatari.generators import EmulatorDraws
 from fastatari.resets import Resets, Start
 
 # gymnasium's ids around a game's name, as in ALE/Breakout-v5 and BreakoutNoFrameskip-v4. They name the ROM only:
@@ -23,6 +25,9 @@ _ID = re.compile(r"(?:ALE/)?(?P<name>\w+?)(?:NoFrameskip|Deterministic)?(?:-v\d)
 
 # They have no mode for one player. ale-py's loadROM ends the process for a ROM that it does not support.
 REFUSED = ("combat", "joust", "maze_craze", "warlords")
+
+# Their resets act to choose the mode (``setMode`` of their RomSettings), and so draw from the emulator's own generator.
+ACTING_AT_RESET = ("adventure", "berzerk", "double_dunk", "video_cube")
 
 StartStates = Literal["saved", "true"]
 START_STATES = ("saved", "true")
@@ -77,11 +82,13 @@ class ConsoleState(NamedTuple):
         emulator (bytes): the emulator's state, serialised by ale-py.
         frames_before (int): how many frames were played before the game was reset.
         last_action (int): the action that would stick.
+        draws (EmulatorDraws): what decides that.
     """
 
     emulator: bytes
     frames_before: int
     last_action: int
+    draws: EmulatorDraws
 
 
 class Console:
@@ -91,7 +98,8 @@ class Console:
         game (str): the name of the game, as for `find_rom`.
         start_states ("saved" | "true"): whether resets restore the saved state of an earlier reset, where that is exact
             (`fastatari.start_states`): 0.04 ms instead of 5 ms, for the emulation of some 70 frames.
-        repeat_action_probability (float): how probably a frame repeats the last action, by the draws of `draw`.
+        repeat_action_probability (float): how probably a frame repeats the last action.
+        sticky_draws ("emulator" | "np_random"): whether ale-py's numbers decide that, or those of `draw`.
         full_action_space (bool): all 18 actions instead of those that the game uses.
         mode (int, optional): the game's mode; by default its default mode.
         difficulty (int, optional): the game's difficulty; the same.
@@ -104,8 +112,8 @@ class Console:
         actions (tuple[ale_py.Action, ...]): the game's actions, by index.
         action_meanings (tuple[str, ...]): their names.
         ale (ALEInterface): the emulator.
-        draw (Callable[[], float]): draws from 0 to 1 whether a frame repeats the last action; to be set before the
-            first reset if that can be.
+        draw (Callable[[], float]): draws a number from 0 to 1 that decides whether a frame repeats the last action.
+        draws_at_reset (bool): whether starts depend on `seed`, which then takes effect by `rewind`.
 
     Raises:
         TypeError: `game` is not a string.
@@ -120,6 +128,7 @@ class Console:
         *,
         start_states: StartStates = "saved",
         repeat_action_probability: float = 0.0,
+        sticky_draws: str = "emulator",
         full_action_space: bool = False,
         mode: int | None = None,
         difficulty: int | None = None,
@@ -129,9 +138,12 @@ class Console:
         check_choice("start_states", start_states, START_STATES)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self.ale = ale = ale_py.ALEInterface()
-        # Actions stick in `_act_stickily`, so that no start depends on the emulator's own generator.
+        # Actions stick in `_act_stickily`, and so starts are the same whatever the emulator's own generator draws; but
+        # for a few games, where the emulator does it.
+        self.draws_at_reset = self.rom in ACTING_AT_RESET and (repeat_action_probability > 0 or mode is not None)
+        is_native = self.draws_at_reset and sticky_draws == "emulator"
         ale.setInt("random_seed", 0)
-        ale.setFloat("repeat_action_probability", 0.0)
+        ale.setFloat("repeat_action_probability", repeat_action_probability if is_native else 0.0)
         ale.setInt("max_num_frames_per_episode", 0)
         ale.setBool("display_screen", is_shown)
         ale.setBool("sound", is_shown)
@@ -142,15 +154,18 @@ class Console:
         self.actions = tuple(ale.getLegalActionSet() if full_action_space else ale.getMinimalActionSet())
         self.action_meanings = tuple(action.name for action in self.actions)
 
-        is_default = mode is None and difficulty is None
-        self._resets = Resets(ale, _known_start(self.rom) if start_states == "saved" and is_default else None)
+        is_swept = mode is None and difficulty is None and not self.draws_at_reset
+        self._resets = Resets(ale, _known_start(self.rom) if start_states == "saved" and is_swept else None)
         self._frames_before = 0
-        # ale-py compares with a float32.
-        self._repeat_action_probability = float(np.float32(repeat_action_probability))
+        self._repeat_action_probability = repeat_action_probability
+        if sticky_draws == "emulator":  # which compares with a float32
+            self._repeat_action_probability = float(np.float32(repeat_action_probability))
         self._last_action = ale_py.Action.NOOP
-        self.draw: Callable[[], float]
+        self.draw: Callable[[], float] = EmulatorDraws(0)
+        self._draws = self.draw
         # Methods of the emulator itself, because a Python function around each would cost 0.1 us a call.
-        self.act: Callable[[ale_py.Action], float] = self._act_stickily if repeat_action_probability else ale.act
+        is_sticky = repeat_action_probability > 0 and not is_native
+        self.act: Callable[[ale_py.Action], float] = self._act_stickily if is_sticky else ale.act
         self.lives = ale.lives
         self.game_over = ale.game_over
         self.read_screen = ale.getScreen
@@ -169,6 +184,12 @@ class Console:
         screen = self._resets.reset()
         self._last_action = ale_py.Action.NOOP
         return screen
+
+    def seed(self, seed: int) -> None:
+        """Seed the emulator's generator, with the lower 32 bits of an integer."""
+        self.draw = self._draws = EmulatorDraws(seed)
+        if self.draws_at_reset:
+            self.ale.setInt("random_seed", int(np.uint32(seed % 2**32).astype(np.int32)))
 
     def rewind(self) -> None:
         """Let the next reset be the first after loading the ROM; where need be, by loading it, which takes 87 ms."""
@@ -196,7 +217,8 @@ class Console:
 
     def clone(self) -> ConsoleState:
         """Return all that the frames and the resets to come depend on, but for the draws of `draw`."""
-        return ConsoleState(self._resets.clone(), self._frames_before, self._last_action.value)
+        emulator = self._resets.clone(has_generator=self.draws_at_reset)
+        return ConsoleState(emulator, self._frames_before, self._last_action.value, copy.deepcopy(self._draws))
 
     def restore(self, state: ConsoleState) -> None:
         """Go on from what `clone` returned in this console or one of the same arguments, in any process.
@@ -207,6 +229,7 @@ class Console:
         self._resets.restore(state.emulator)
         self._frames_before = state.frames_before
         self._last_action = ale_py.Action(state.last_action)
+        self.draw = self._draws = copy.deepcopy(state.draws)
 
     def mark(self) -> ale_py.ALEState:
         """Return the state of a game that `start` is known of, for `jump`, which puts another game of it there."""

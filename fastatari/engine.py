@@ -1,6 +1,7 @@
 """`Engine`: one console under one set of rules; the only place where steps are played."""
 
 import copy
+import dataclasses
 from typing import Any, NamedTuple
 
 import gymnasium.error
@@ -11,9 +12,9 @@ from gymnasium.utils.seeding import np_random
 from fastatari.checks import check_integer
 from fastatari.console import Console, ConsoleState, StartStates
 from fastatari.frames import FrameStack
-from fastatari.generators import EmulatorDraws, draw_uniform, new_seed
+from fastatari.generators import draw_uniform, new_seed
 from fastatari.palette import rgb_table
-from fastatari.rules import FIELDS, AtariRules
+from fastatari.rules import AtariRules
 
 UInt8Array = npt.NDArray[np.uint8]
 Observation = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -69,8 +70,8 @@ class Engine:
 
     # What a state holds besides console and stack.
     _VALUES = (
-        "np_random", "noops", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length", "is_game_over",
-        "_draws", "_noop_draws", "_reference", "_frames_left", "_is_playing", "_kept",
+        "np_random", "noops", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length",
+        "is_game_over", "_noop_draws", "_reference", "_frames_left", "_is_playing", "_kept",
     )  # fmt: skip
 
     def __init__(
@@ -81,6 +82,7 @@ class Engine:
             game,
             start_states=start_states,
             repeat_action_probability=rules.repeat_action_probability,
+            sticky_draws=rules.sticky_draws,
             full_action_space=rules.full_action_space,
             mode=rules.mode,
             difficulty=rules.difficulty,
@@ -111,9 +113,10 @@ class Engine:
         self._frame_limit = rules.max_num_frames_per_episode
         self._counts_opening = rules.frame_budget == "game" and self._frame_limit > 0
         # By start and number of no-ops: the emulator's state before the last frames of what follows a reset.
-        self._openings: dict[tuple[int, int], Any] = {}
+        self._openings: dict[tuple[int | None, int], Any] = {}
         # How many frames of the present one were played, and after how many its state is to be saved.
         self._opening_frame = self._marked_frame = 0
+        self._marks: list[Any] = []
         self._game_count = 0
 
         self.noops = 0
@@ -133,6 +136,8 @@ class Engine:
         # The screen where the emulator may show another: after a reset and a restore.
         self._screen: UInt8Array | None = None
         self._seed(None)
+        if self.console.draws_at_reset:
+            self.console.rewind()
 
     def reset(self, seed: int | None = None) -> None:
         """Begin an episode: with a reset of the game, or, where the rules have it so, by going on after a lost life.
@@ -189,54 +194,27 @@ class Engine:
         """
         if not self._is_playing:
             raise gymnasium.error.ResetNeeded(
-                "Cannot call `step` before calling `reset`, nor after the end of an episode, nor after an exception cut "
-                "off either."
+                "Cannot call `step` before calling `reset`, after the end of an episode, or after an exception cut off "
+                "either."
             )
-        console, rules = self.console, self.rules
-        act, lives, game_over, read_screen = console.act, console.lives, console.game_over, console.read_screen
-        ale_action = console.check_action(action)
+        ale_action = self.console.check_action(action)
         self._is_playing = False
         self._screen = None
-        screens = self._stack.screens
-        frame_skip, first_read, watches_lives = rules.frame_skip, self._first_read, self._watches_lives
-        least, reference = self._least_lives, self._reference
-        follows_lives = rules.life_reference == "frame"
-        last_frame = self._frames_left - 1
+        raw_reward, frames, reference = self._play_frames(ale_action)
 
-        raw_reward = 0.0
-        for frame in range(frame_skip):
-            raw_reward += act(ale_action)
-            if game_over() or frame == last_frame:
-                self._cut = frame
-                break
-            if watches_lives:
-                lives_now = lives()
-                if least <= lives_now < reference:
-                    self._cut = frame
-                    break
-                if follows_lives:
-                    reference = lives_now
-            if frame >= first_read:
-                read_screen(screens[frame - frame_skip])
-        else:
-            if not self._is_pooled:
-                read_screen(screens[0])
-                read_screen(screens[1])
-            self._stack.push_screens()
-            self._kept = None
-
-        lives_now = lives()
-        is_lost = least <= lives_now < reference
+        rules = self.rules
+        lives = self.console.lives()
+        is_lost = self._least_lives <= lives < reference
         if rules.life_reference != "reset":
-            self._reference = lives_now
-        self.has_lost_life = lives_now < self.lives
-        self.lives = lives_now
+            self._reference = lives
+        self.has_lost_life = lives < self.lives
+        self.lives = lives
         terminated = truncated = self.is_game_over = False
         if self._cut is not None:
-            terminated = self.is_game_over = game_over()
+            terminated = self.is_game_over = self.console.game_over()
         is_reported = is_lost and rules.life_loss != "ignore"
         if self._frame_limit:
-            self._frames_left -= frame + 1
+            self._frames_left -= frames
             if not self._frames_left:
                 truncated = self._counts_opening or not (terminated or is_reported)
                 self.is_game_over = True
@@ -248,6 +226,40 @@ class Engine:
         self._is_playing = not (self.is_game_over or (is_reported and rules.life_loss != "report"))
         reward = float((raw_reward > 0) - (raw_reward < 0)) if rules.reward_clip else raw_reward
         return reward, terminated or is_reported, truncated
+
+    def _play_frames(self, ale_action: Any) -> tuple[float, int, int]:
+        """Play the frames of a step, and add their plane to the stack unless they are cut short.
+
+        Returns:
+            tuple: the sum of the rewards, the number of frames, and the lives with which those after are compared.
+        """
+        console, rules, screens = self.console, self.rules, self._stack.screens
+        act, lives, game_over, read_screen = console.act, console.lives, console.game_over, console.read_screen
+        frame_skip, first_read, watches_lives = rules.frame_skip, self._first_read, self._watches_lives
+        least, reference, follows_lives = self._least_lives, self._reference, rules.life_reference == "frame"
+        last_frame = self._frames_left - 1
+        raw_reward = 0.0
+        for frame in range(frame_skip):
+            raw_reward += act(ale_action)
+            if game_over() or frame == last_frame:
+                break
+            if watches_lives:
+                lives_now = lives()
+                if least <= lives_now < reference:
+                    break
+                if follows_lives:
+                    reference = lives_now
+            if frame >= first_read:
+                read_screen(screens[frame - frame_skip])
+        else:
+            if not self._is_pooled:
+                read_screen(screens[0])
+                read_screen(screens[1])
+            self._stack.push_screens()
+            self._kept = None
+            return raw_reward, frame_skip, reference
+        self._cut = frame
+        return raw_reward, frame + 1, reference
 
     def observe(self, out: UInt8Array | None = None) -> Observation:
         """Return the observation after the last step or reset, a fresh array.
@@ -264,7 +276,13 @@ class Engine:
         return stack.astype(np.float32) / np.float32(255) if self.rules.scale_obs else stack
 
     def read_rgb(self) -> UInt8Array:
-        """Return the screen in its colours: uint8[H, W, 3], a fresh array."""
+        """Return the screen in its colours: uint8[H, W, 3], a fresh array.
+
+        Raises:
+            gymnasium.error.ResetNeeded: there was no `reset` yet.
+        """
+        if not self._stack.has_reset:
+            raise gymnasium.error.ResetNeeded("Cannot call `render` before calling `reset`.")
         if self._screen is None:
             rgb: UInt8Array = self.console.read_rgb()
             return rgb
@@ -303,7 +321,8 @@ class Engine:
         if state.rom != self.console.rom:
             raise ValueError(f"`state` must be of {self.console.rom}, got one of {state.rom}")
         if state.rules != self.rules:
-            differ = [f.name for f in FIELDS if getattr(state.rules, f.name) != getattr(self.rules, f.name)]
+            theirs, mine = dataclasses.asdict(state.rules), dataclasses.asdict(self.rules)
+            differ = [name for name in mine if mine[name] != theirs[name]]
             raise ValueError(f"`state` must be of the same rules, got one with other {', '.join(differ)}")
         self._is_playing = False
         self.console.restore(state.console)
@@ -326,11 +345,12 @@ class Engine:
             np_seed = emulator_seed = new_seed() if seed is None else seed
         self.np_random, _ = np_random(np_seed)
         self._noop_draws = np.random.RandomState(np_seed) if self.rules.seeding == "ale" else None
-        self._draws = EmulatorDraws(emulator_seed)
+        self.console.seed(emulator_seed)
         self._bind_draws()
 
     def _bind_draws(self) -> None:
-        self.console.draw = self.np_random.random if self.rules.sticky_draws == "np_random" else self._draws
+        if self.rules.sticky_draws == "np_random":
+            self.console.draw = self.np_random.random
 
     def _draw_noops(self) -> int:
         if not self.rules.noop_max:
@@ -368,12 +388,12 @@ class Engine:
         game_count = self._game_count
         self._opening_frame = 0
         self._marked_frame = len(opening) - last_frames
-        self._mark: Any = None
+        self._marks = []
         self._play_noops(seed, slots)
         is_pair = self._fire_steps(seed, slots)
         is_regular = game_count == self._game_count and self._opening_frame == len(opening)
-        if key[0] is not None and is_regular and self._mark is not None:
-            self._openings[key] = self._mark
+        if is_regular and self._marks:
+            self._openings[key] = self._marks[0]
         return is_pair
 
     def _list_opening(self) -> list[Any]:
@@ -451,7 +471,7 @@ class Engine:
     def _play_opening(self, action: Any) -> bool:
         """Play a frame of an opening; return whether the game is over."""
         if self._opening_frame == self._marked_frame and self.console.start is not None:
-            self._mark = self.console.mark()
+            self._marks.append(self.console.mark())
         self._opening_frame += 1
         self.console.act(action)
         self._screen = self.console.read_screen()

@@ -1,7 +1,7 @@
 """`AtariEnv`: gymnasium's environment, and the ids under which gymnasium makes it."""
 
 import time
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -43,8 +43,8 @@ class AtariEnv(gymnasium.Env[Observation, int]):
     ``info`` holds, after a step: ``lives``, those left; ``episode_frame_number`` and ``frame_number``, the frames since
     the game's start and since the ROM was loaded; ``raw_reward``, the sum of the frames' rewards; ``life_lost``; and if
     the next reset begins a new game, ``episode``, with the sum of the raw rewards ``r``, the number of steps ``l`` and
-    the seconds ``t`` since the game's start. After a reset: ``lives``, both frame numbers, and ``noops``, how many no-ops
-    followed the game's start.
+    the seconds ``t`` since the game's start. After a reset: ``lives``, both frame numbers, and ``noops``, how many
+    no-ops followed the game's start.
 
     Raises:
         TypeError: `game` is not a string; there is no such rule; a rule has the wrong type.
@@ -52,7 +52,7 @@ class AtariEnv(gymnasium.Env[Observation, int]):
         OSError: the ROM's file is missing or is not the one that ale-py knows.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["human", "rgb_array"], "render_fps": 15}
+    metadata: dict[str, Any] = {"render_modes": ["human", "rgb_array"], "render_fps": 15}  # noqa: RUF012 - gymnasium's
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class AtariEnv(gymnasium.Env[Observation, int]):
             game, self.rules, start_states=start_states, is_shown=render_mode == "human"
         )
         # gymnasium's wrappers write to it, which must not reach other environments.
-        self.metadata = {**self.metadata, "render_fps": max(1, round(60 / self.rules.frame_skip))}  # type: ignore[misc]
-        self.action_space = spaces.Discrete(len(self._engine.console.actions))
+        self.metadata = {**self.metadata, "render_fps": max(1, round(60 / self.rules.frame_skip))}
+        self.action_space: spaces.Discrete[Any] = spaces.Discrete(len(self._engine.console.actions))
         high, dtype = (1, np.float32) if self.rules.scale_obs else (255, np.uint8)
         self.observation_space = spaces.Box(0, high, self._engine.shape, dtype)
         self._start_time = time.perf_counter()
@@ -142,7 +142,7 @@ class AtariEnv(gymnasium.Env[Observation, int]):
         engine = self._engine
         reward, terminated, truncated = engine.step(action)
         console = engine.console
-        info = {
+        info: dict[str, Any] = {
             "lives": engine.lives,
             "episode_frame_number": console.episode_frame_number,
             "frame_number": console.frame_number,
@@ -155,7 +155,7 @@ class AtariEnv(gymnasium.Env[Observation, int]):
             info["episode"] = {"r": engine.episode_return, "l": engine.episode_length, "t": seconds}
         return engine.observe(), reward, terminated, truncated, info
 
-    def render(self) -> npt.NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> npt.NDArray[np.uint8] | None:
         """Return the screen as the console shows it: uint8[H, W, 3], a fresh array; None if ale-py shows it.
 
         Raises:

@@ -318,6 +318,6 @@ def check_stages(order: str, gray: str, grayscale_obs: bool) -> None:
             )
     elif gray == "ale" and order.startswith("max"):
         raise ValueError(
-            f"`gray` must be 'cv2' or 'gymnasium' with `order` {order!r}, got 'ale', which has levels for the console's "
-            "own colours only, not for a maximum of two"
+            f"`gray` must be 'cv2' or 'gymnasium' with `order` {order!r}, got 'ale', which has levels for the "
+            "console's own colours only, not for a maximum of two"
         )

@@ -1,6 +1,6 @@
 """`Game`: labml's Atari game, with its observations to the byte."""
 
-from typing import TypedDict
+from typing import TypedDict, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -125,7 +125,7 @@ class Game:
         Raises:
             gymnasium.error.ResetNeeded: there was no `reset` yet.
         """
-        stack = self._engine.observe()
+        stack = cast("npt.NDArray[np.uint8]", self._engine.observe())  # labml's rules do not scale
         return stack if self._is_uint8 else stack.astype(np.float64)
 
     @property

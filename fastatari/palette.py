@@ -84,8 +84,9 @@ def rgb_table(palette: str) -> npt.NDArray[np.uint8]:
 def gray_table(palette: str, gray: str) -> npt.NDArray[np.uint8]:
     """Return the gray level of each colour index.
 
-    ``"cv2"`` and ``"gymnasium"`` are `to_gray` of its colour. ``"ale"`` is ``getScreenGrayscale()``, which gives an odd index the blue of the next colour, and for index 255 reads
-    beyond its table, where ale-py's wheels hold a 0.
+    ``"cv2"`` and ``"gymnasium"`` are `to_gray` of its colour. ``"ale"`` is
+    ``getScreenGrayscale()``, which gives an odd index the blue of the next colour, and for index 255 reads beyond its
+    table, where ale-py's wheels hold a 0.
 
     Args:
         palette (str): one of `PALETTES`.

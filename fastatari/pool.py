@@ -28,7 +28,7 @@ from fastatari.game import OBSERVATION_SHAPE
 from fastatari.ring import PlaneRing
 from fastatari.worker import worker_process
 
-STACK_NUM, *SIZE = OBSERVATION_SHAPE
+STACK_NUM, SIZE = OBSERVATION_SHAPE[0], OBSERVATION_SHAPE[1:]
 
 # How long a dying process may take to leave its exit code, in seconds.
 _DEATH = 0.5

@@ -60,8 +60,8 @@ class Resets:
 
     Attributes:
         restores (int): how many resets were restores.
-        group (int | None): which start the last reset came to, by the number of its group; None where starts are not
-            known.
+        group (int | None): which start the last reset came to, by the number of its group. None where starts are not
+            known, and while the emulator's generator is needed for true resets, for a state brings its own along.
     """
 
     def __init__(self, ale: Any, start: Start | None) -> None:
@@ -94,9 +94,13 @@ class Resets:
             self._generator = self._ram = None
             self._ale.restoreState(self._loaded)
 
-    def clone(self) -> bytes:
-        """Return the emulator's state, from which the next starts follow, too."""
-        state = self._ale.cloneState()
+    def clone(self, has_generator: bool) -> bytes:
+        """Return the emulator's state, from which the next starts follow, too.
+
+        Args:
+            has_generator (bool): whether the state is to hold the generator that decides whether actions stick.
+        """
+        state = self._ale.cloneState(include_rng=has_generator)
         data: bytes = state.serialize()
         return data if self._generator is None else _write_generator(data, self._generator)
 
@@ -128,7 +132,8 @@ class Resets:
         screen = self._reset_truly()
         if group not in self._saved:
             self._saved[group] = _Saved(self._ale.cloneState(), screen)
-        self.group = group
+        if not self._start.groups:
+            self.group = group
         return screen
 
     def _next_group(self, groups: tuple[tuple[int, ...], ...], is_complete: bool) -> int:

@@ -3,16 +3,15 @@
 import dataclasses
 import difflib
 import sys
+import textwrap
 import typing
-from typing import Any, Literal, TextIO
+from typing import Annotated, Any, Literal, TextIO
 
 from fastatari.area import MAX_SIDE
 from fastatari.checks import check_choice, check_flag, check_integer, check_pair, to_float
 from fastatari.frames import Gray, Order, Padding, StackAxis, check_stages
 
-
-def _rule(text: str, default: Any = dataclasses.MISSING) -> Any:
-    return dataclasses.field(default=default, metadata={"text": text})
+_TABLE_WIDTH = 120
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,66 +26,74 @@ class AtariRules:
         ValueError: a field has a value that is not allowed, or not together with another's.
     """
 
-    frame_skip: int = _rule("frames that a step applies its action for", 4)
-    maxpool: bool = _rule("whether a plane is the maximum of the last two frames, or the last frame alone", True)
-    order: Order = _rule("the stages that make a plane of the screens, in their order", "gray-max-resize")
-    gray: Gray = _rule(
-        "the gray formula: ale-py's own levels, cv2's RGB2GRAY, or gymnasium's GrayscaleObservation", "ale"
-    )
-    screen_size: int | tuple[int, int] = _rule("side of a plane, or width and height, in pixels", 84)
-    grayscale_obs: bool = _rule("whether planes are gray or RGB", True)
-    scale_obs: bool = _rule("whether observations are float32 from 0 to 1 instead of uint8 from 0 to 255", False)
-    stack_num: int = _rule("planes in an observation", 4)
-    stack_axis: StackAxis = _rule("the axis along which they are stacked", 0)
-    padding_type: Padding = _rule("what a reset fills the older planes with: its own plane, or zeros", "reset")
+    frame_skip: Annotated[int, "frames that a step applies its action for"] = 4
+    maxpool: Annotated[bool, "whether a plane is the maximum of the last two frames, or the last frame alone"] = True
+    order: Annotated[Order, "the stages that make a plane of the screens, in their order"] = "gray-max-resize"
+    gray: Annotated[
+        Gray,
+        "the gray formula: ale-py's own levels, cv2's RGB2GRAY, or gymnasium's GrayscaleObservation",
+    ] = "ale"
+    screen_size: Annotated[int | tuple[int, int], "side of a plane, or width and height, in pixels"] = 84
+    grayscale_obs: Annotated[bool, "whether planes are gray or RGB"] = True
+    scale_obs: Annotated[bool, "whether observations are float32 from 0 to 1 instead of uint8 from 0 to 255"] = False
+    stack_num: Annotated[int, "planes in an observation"] = 4
+    stack_axis: Annotated[StackAxis, "the axis along which they are stacked"] = 0
+    padding_type: Annotated[Padding, "what a reset fills the older planes with: its own plane, or zeros"] = "reset"
 
-    noop_max: int = _rule("bounds how many no-ops follow a reset; 0 for none", 30)
-    noop_range: Literal["1..max", "0..max-1"] = _rule(
-        "between what their number is drawn; the latter less one if FIRE was pressed", "1..max"
-    )
-    noop_unit: Literal["frame", "step"] = _rule("how long a no-op lasts", "frame")
-    fire_reset: Literal["never", "frame_before", "steps_after"] = _rule(
-        "how a game that has FIRE is started: by FIRE for a frame before the no-ops, or after them by a step each of the "
-        "actions 1 (FIRE) and 2",
-        "never",
-    )
+    noop_max: Annotated[int, "bounds how many no-ops follow a reset; 0 for none"] = 30
+    noop_range: Annotated[
+        Literal["1..max", "0..max-1"],
+        "between what their number is drawn; the latter less one if FIRE was pressed",
+    ] = "1..max"
+    noop_unit: Annotated[Literal["frame", "step"], "how long a no-op lasts"] = "frame"
+    fire_reset: Annotated[
+        Literal["never", "frame_before", "steps_after"],
+        "how a game that has FIRE is started: by FIRE for a frame before the no-ops, or after them by a "
+        "step each of the actions 1 (FIRE) and 2",
+    ] = "never"
 
-    life_loss: Literal["ignore", "reset", "continue", "report"] = _rule(
-        "what a lost life does: nothing; end the episode, the next one begins a new game; end it, the next one goes on "
-        "with the game; or set `terminated`, while the episode goes on",
-        "ignore",
-    )
-    life_unit: Literal["frame", "step"] = _rule(
-        "when lives are looked at: after each frame, which ends the step, or after the step", "frame"
-    )
-    life_reference: Literal["frame", "step", "reset"] = _rule(
-        "with the lives after what they are compared: the last frame, step or reset", "frame"
-    )
-    counts_last_life: bool = _rule("whether a life is lost that leaves none", True)
+    life_loss: Annotated[
+        Literal["ignore", "reset", "continue", "report"],
+        "what a lost life does: nothing; end the episode, the next one begins a new game; end it, the "
+        "next one goes on with the game; or set `terminated`, while the episode goes on",
+    ] = "ignore"
+    life_unit: Annotated[
+        Literal["frame", "step"],
+        "when lives are looked at: after each frame, which ends the step, or after the step",
+    ] = "frame"
+    life_reference: Annotated[
+        Literal["frame", "step", "reset"],
+        "with the lives after what they are compared: the last frame, step or reset",
+    ] = "frame"
+    counts_last_life: Annotated[bool, "whether a life is lost that leaves none"] = True
 
-    end_rule: Literal["discard", "capture"] = _rule(
-        "whether the frame that ends a step early is part of its plane", "discard"
-    )
-    screens_at_reset: Literal["clear", "keep"] = _rule(
-        "whether the frames before a reset are part of the plane of a first step that ends early", "clear"
-    )
+    end_rule: Annotated[
+        Literal["discard", "capture"],
+        "whether the frame that ends a step early is part of its plane",
+    ] = "discard"
+    screens_at_reset: Annotated[
+        Literal["clear", "keep"],
+        "whether the frames before a reset are part of the plane of a first step that ends early",
+    ] = "clear"
 
-    reward_clip: bool = _rule("whether rewards are replaced by their sign", False)
-    max_num_frames_per_episode: int = _rule("frames after which an episode is truncated; 0 for never", 108_000)
-    frame_budget: Literal["game", "steps"] = _rule(
-        "which frames count: all since the game's start, or those of the episode's steps", "game"
-    )
-    max_episode_steps: int | None = _rule("steps after which an episode is truncated; None for never", None)
+    reward_clip: Annotated[bool, "whether rewards are replaced by their sign"] = False
+    max_num_frames_per_episode: Annotated[int, "frames after which an episode is truncated; 0 for never"] = 108_000
+    frame_budget: Annotated[
+        Literal["game", "steps"],
+        "which frames count: all since the game's start, or those of the episode's steps",
+    ] = "game"
+    max_episode_steps: Annotated[int | None, "steps after which an episode is truncated; None for never"] = None
 
-    repeat_action_probability: float = _rule("how probably a frame repeats the last action: sticky actions", 0.0)
-    sticky_draws: Literal["emulator", "np_random"] = _rule("the generator that decides it", "emulator")
-    seeding: Literal["gymnasium", "ale"] = _rule(
-        "how a seed seeds the generators: as ale-py's AtariEnv, or as its AtariVectorEnv", "gymnasium"
-    )
+    repeat_action_probability: Annotated[float, "how probably a frame repeats the last action: sticky actions"] = 0.0
+    sticky_draws: Annotated[Literal["emulator", "np_random"], "the generator that decides it"] = "emulator"
+    seeding: Annotated[
+        Literal["gymnasium", "ale"],
+        "how a seed seeds the generators: as ale-py's AtariEnv, or as its AtariVectorEnv",
+    ] = "gymnasium"
 
-    full_action_space: bool = _rule("all 18 actions instead of those that the game uses", False)
-    mode: int | None = _rule("the game's mode; None for its default", None)
-    difficulty: int | None = _rule("the game's difficulty; None for its default", None)
+    full_action_space: Annotated[bool, "all 18 actions instead of those that the game uses"] = False
+    mode: Annotated[int | None, "the game's mode; None for its default"] = None
+    difficulty: Annotated[int | None, "the game's difficulty; None for its default"] = None
 
     def __post_init__(self) -> None:
         for name, least in {"frame_skip": 1, "stack_num": 1, "noop_max": 0, "max_num_frames_per_episode": 0}.items():
@@ -94,11 +101,11 @@ class AtariRules:
         for name, least in {"max_episode_steps": 1, "mode": 0, "difficulty": 0}.items():
             if getattr(self, name) is not None:
                 self._set(name, check_integer(name, getattr(self, name), least))
-        for field in dataclasses.fields(self):
-            if field.type is bool:
-                self._set(field.name, check_flag(field.name, getattr(self, field.name)))
-            elif typing.get_origin(field.type) is Literal:
-                check_choice(field.name, getattr(self, field.name), typing.get_args(field.type))
+        for name, kind in typing.get_type_hints(type(self)).items():
+            if kind is bool:
+                self._set(name, check_flag(name, getattr(self, name)))
+            elif typing.get_origin(kind) is Literal:
+                check_choice(name, getattr(self, name), typing.get_args(kind))
         if isinstance(self.screen_size, tuple | list):
             check_pair("screen_size", self.screen_size, (MAX_SIDE, MAX_SIDE), "(width, height)")
             self._set("screen_size", tuple(int(side) for side in self.screen_size))
@@ -131,10 +138,10 @@ class AtariRules:
             ValueError: there is no such preset, or a value is not allowed.
         """
         names = {name.partition("@")[0]: name for name in PRESETS} | {name: name for name in PRESETS}
-        if not isinstance(preset, str) or preset not in names:
+        if preset not in list(names):
             allowed = ", ".join(repr(name.partition("@")[0]) for name in PRESETS)
             raise ValueError(f"`preset` must be one of {allowed}, got {preset!r}")
-        fields = [field.name for field in dataclasses.fields(cls)]
+        fields = list(cls.__annotations__)
         for name in overrides:
             if name not in fields:
                 closest = difflib.get_close_matches(name, fields, 1, 0)[0]
@@ -154,13 +161,15 @@ class AtariRules:
         Args:
             file (TextIO, optional): where to; standard output by default.
         """
-        rows = [(field.name, repr(getattr(self, field.name)), field.metadata["text"]) for field in FIELDS]
+        hints = typing.get_type_hints(type(self), include_extras=True)
+        rows = [(name, repr(getattr(self, name)), hint.__metadata__[0]) for name, hint in hints.items()]
         widths = [max(len(row[column]) for row in rows) for column in range(2)]
+        indent = " " * (sum(widths) + 4)
         for name, value, text in rows:
-            (file or sys.stdout).write(f"{name:{widths[0]}}  {value:{widths[1]}}  {text}\n")
+            first = f"{name:{widths[0]}}  {value:{widths[1]}}  "
+            line = textwrap.fill(text, _TABLE_WIDTH, initial_indent=first, subsequent_indent=indent)
+            (file or sys.stdout).write(line + "\n")
 
-
-FIELDS = dataclasses.fields(AtariRules)
 
 _GYMNASIUM = AtariRules()
 _SB3 = AtariRules(

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import ROMS, StackTwin, cv2_gray, cv2_plane, tie_count
+from reference import ROMS, StackTwin, cv2_gray, make_plane, tie_count
 
 from fastatari import FrameStack, kernels
 from fastatari.console import Console
 from fastatari.palette import gray_table, rgb_table
 
-POOLS = ["after_resize", "before_resize"]
+ORDERS = ["gray-resize-max", "gray-max-resize", "max-gray-resize", "max-resize-gray"]
+# One of each way through the kernels.
+KINDS = [*({"order": order} for order in ORDERS), {"order": "gray-max-resize", "grayscale_obs": False}]
 SIZES = [(84, 84), (64, 64), (96, 96), (42, 42), (105, 80), (70, 88), (210, 160)]
 HEIGHTS = [210, 214, 220, 230, 250]
 LEVELS = gray_table("ntsc", "cv2")
@@ -50,10 +52,10 @@ def bands(rng, shape):
     return rows[np.cumsum(rng.random(shape[0]) < 0.3) % shape[0]]
 
 
-def assert_same(size, pool, pushes, shape=(210, 160), stack_num=4):
+def assert_same(size, kind, pushes, shape=(210, 160), stack_num=4):
     """Push the same pairs of screens into a `FrameStack` and its twin; a pair of the same object is a reset."""
-    stack = FrameStack(shape, size, stack_num, pool)
-    twin = StackTwin(size, stack_num, pool)
+    stack = FrameStack(shape, size, stack_num, **kind)
+    twin = StackTwin(size, stack_num, **kind)
     for screen_a, screen_b in pushes:
         for each in (stack, twin):
             if screen_a is screen_b:
@@ -63,62 +65,62 @@ def assert_same(size, pool, pushes, shape=(210, 160), stack_num=4):
         np.testing.assert_array_equal(stack.read(), twin.read())
 
 
-@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("height", HEIGHTS)
-def test_planes_are_cv2s(height, size, pool, rng):
+def test_planes_are_cv2s(height, size, kind, rng):
     screens = [make(rng, (height, 160)) for make in (noise, stripes, speckles, blocks, bands) for _ in range(2)]
     pushes = [(screens[0], screens[0]), *itertools.pairwise(screens)]
-    assert_same(size, pool, pushes, (height, 160))
+    assert_same(size, kind, pushes, (height, 160))
 
 
 @settings(max_examples=150, deadline=None)
 @given(
     shape=st.tuples(st.integers(1, 256), st.integers(1, 256)),
     fractions=st.tuples(st.floats(0.0, 1.0), st.floats(0.0, 1.0)),
-    pool=st.sampled_from(POOLS),
+    kind=st.sampled_from(KINDS),
     stack_num=st.integers(1, 5),
     make=st.sampled_from([noise, stripes, speckles, blocks, bands]),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_any_size_is_cv2s(shape, fractions, pool, stack_num, make, seed):
+def test_any_size_is_cv2s(shape, fractions, kind, stack_num, make, seed):
     rng = np.random.default_rng(seed)
     size = tuple(max(1, round(side * fraction)) for side, fraction in zip(shape, fractions, strict=True))
     screens = [make(rng, shape) for _ in range(4)]
     assert_same(
-        size, pool, [(screens[0], screens[0]), (screens[1], screens[2]), (screens[3], screens[0])], shape, stack_num
+        size, kind, [(screens[0], screens[0]), (screens[1], screens[2]), (screens[3], screens[0])], shape, stack_num
     )
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    pool=st.sampled_from(POOLS), seed=st.integers(0, 2**32 - 1), size=st.sampled_from([(84, 84), (105, 80), (60, 100)])
+    kind=st.sampled_from(KINDS), seed=st.integers(0, 2**32 - 1), size=st.sampled_from([(84, 84), (105, 80), (60, 100)])
 )
-def test_edits_scrolling_flicker_and_resets_are_seen(pool, seed, size):
+def test_edits_scrolling_flicker_and_resets_are_seen(kind, seed, size):
     rng = np.random.default_rng(seed)
     make = rng.choice([blocks, bands])
     screen, other = make(rng, (210, 160)), make(rng, (210, 160))
     pushes = [(screen, screen)]
     for _ in range(12):
-        kind = rng.integers(7)
+        edit = rng.integers(7)
         screen_a = screen.copy()
-        if kind == 0:
+        if edit == 0:
             screen_a[rng.integers(210), rng.integers(160)] ^= 2
-        elif kind == 1:
+        elif edit == 1:
             screen_a = np.roll(screen_a, rng.integers(1, 5), axis=rng.integers(2))
-        elif kind == 2:
+        elif edit == 2:
             screen_a = other
-        elif kind == 3:
+        elif edit == 3:
             screen_a[:, rng.integers(160)] = rng.integers(256)
-        elif kind == 4:
+        elif edit == 4:
             row = rng.integers(1, 210)
             screen_a[row] = screen_a[row - 1]
         screen_b = screen_a.copy() if rng.integers(2) else make(rng, (210, 160))
         pushes.append((screen_a, screen_b))
-        if kind == 6:
+        if edit == 6:
             pushes.append((screen_b, screen_b))
         screen = screen_b
-    assert_same(size, pool, pushes)
+    assert_same(size, kind, pushes)
 
 
 # Sizes whose cells have an even total weight; of an odd one, as for 64x64 and 96x96, there is no half.
@@ -127,10 +129,10 @@ def test_ties_are_hit_and_rounded_as_cv2_does(size, rng):
     ties = 0
     screens = [make(rng, (210, 160)) for make in (stripes, speckles, noise) for _ in range(30)]
     for screen in screens:
-        ties += tie_count(cv2_gray(screen), size)
+        ties += tie_count(LEVELS[screen], size)
     assert ties > 1000
-    assert_same(size, "after_resize", [(screens[0], screens[0]), *itertools.pairwise(screens)])
-    assert_same(size, "before_resize", [(screens[0], screens[0]), *itertools.pairwise(screens)])
+    for kind in KINDS:
+        assert_same(size, kind, [(screens[0], screens[0]), *itertools.pairwise(screens)])
 
 
 @pytest.mark.parametrize("rom", ROMS)
@@ -148,10 +150,10 @@ def _compare_with_play(rom, rng, steps):
     console = Console(rom)
     pairs = [
         (
-            FrameStack(console.screen_shape, pool=pool, palette=console.palette),
-            StackTwin(pool=pool, to_gray=lambda screen: cv2_gray(screen, console.palette)),
+            FrameStack(console.screen_shape, palette=console.palette, **kind),
+            StackTwin(palette=console.palette, **kind),
         )
-        for pool in POOLS
+        for kind in KINDS
     ]
     first = console.reset()
     for each in itertools.chain(*pairs):
@@ -176,6 +178,53 @@ def test_gray_ale_takes_ales_levels():
     stack = FrameStack(size=(210, 160), gray="ale", palette="pal")
     stack.reset(screen)
     assert np.array_equal(stack.read()[0], gray_table("pal", "ale")[screen])
+
+
+@pytest.mark.parametrize("stack_num", [1, 3, 4])
+@pytest.mark.parametrize("stack_axis", [0, -1])
+@pytest.mark.parametrize("padding_type", ["reset", "zero"])
+@pytest.mark.parametrize(
+    "kind",
+    [*KINDS, *({"order": order, "gray": "gymnasium"} for order in ORDERS), {"order": "gray-max-resize", "gray": "ale"}],
+    ids=str,
+)
+def test_layouts_paddings_and_formulas_are_the_twins(kind, padding_type, stack_axis, stack_num, rng):
+    kind = kind | {"stack_num": stack_num, "stack_axis": stack_axis, "padding_type": padding_type}
+    stack, twin = FrameStack(**kind), StackTwin(**kind)
+    # Of even indices, for which the levels of ale-py are a formula.
+    screens = [make(rng, (210, 160)) & 0xFE for make in (blocks, bands, noise, stripes, blocks, blocks)]
+
+    def check():
+        expected = twin.read()
+        assert stack.shape == expected.shape
+        assert np.array_equal(stack.read(), expected)
+        out = np.full_like(expected, 7)
+        assert stack.read(out) is out
+        assert np.array_equal(out, expected)
+        wide = np.zeros((*expected.shape, 2), np.uint8)
+        assert np.array_equal(stack.read(wide[..., 1]), expected)
+        assert not wide[..., 0].any()
+
+    for each in (stack, twin):
+        each.reset(screens[0])
+    check()
+    for screen, after in itertools.pairwise(screens):
+        for each in (stack, twin):
+            each.push(screen, after)
+        check()
+    for each in (stack, twin):
+        each.push_pooled(screens[2:5])
+    check()
+    for each in (stack, twin):
+        each.push(screens[1], screens[5])
+    check()
+    stack.repeat()
+    twin.planes = [*twin.planes[1:], twin.planes[-1]]
+    check()
+    for each in (stack, twin):
+        each.reset(screens[3], screens[5])
+    check()
+    assert np.array_equal(stack.last_screens, [screens[3], screens[5]])
 
 
 def test_read_is_fresh_or_the_callers(rng):
@@ -263,7 +312,7 @@ def test_an_interrupted_push_leaves_no_wrong_pixel(rng):
             pair = screens[(i + 2) % 8].copy(), screens[(i + 3) % 8]
             pair[0][::2] = screens[i % 8][::2]
             stack.push(*pair)
-            assert np.array_equal(stack.read()[3], cv2_plane(*map(cv2_gray, pair), (84, 84), "after_resize"))
+            assert np.array_equal(stack.read()[3], make_plane(pair, (84, 84), "gray-resize-max"))
     finally:
         signal.signal(signal.SIGALRM, before)
     assert cut > 100
@@ -272,7 +321,7 @@ def test_an_interrupted_push_leaves_no_wrong_pixel(rng):
 @pytest.mark.parametrize("shape", [(256, 256), (256, 255), (250, 200)])
 def test_one_cell_of_many_pixels_is_cv2s(shape, rng):
     screens = [make(rng, shape) for make in (noise, speckles, blocks, stripes) for _ in range(15)]
-    assert_same((1, 1), "after_resize", [(screens[0], screens[0]), *itertools.pairwise(screens)], shape)
+    assert_same((1, 1), KINDS[0], [(screens[0], screens[0]), *itertools.pairwise(screens)], shape)
 
 
 SCREEN = np.zeros((210, 160), np.uint8)
@@ -336,8 +385,22 @@ def test_bad_out_is_refused(out, error, message):
         ({"screen_shape": (257, 160)}, ValueError, r"`screen_shape` must be at most \(256, 256\), got \(257, 160\)"),
         ({"stack_num": 0}, ValueError, "`stack_num` must be at least 1, got 0"),
         ({"stack_num": "4"}, TypeError, "`stack_num` must be an integer, got '4'"),
-        ({"pool": "max"}, ValueError, "`pool` must be one of 'after_resize', 'before_resize', got 'max'"),
-        ({"gray": "rgb"}, ValueError, "`gray` must be one of 'cv2', 'ale', got 'rgb'"),
+        ({"order": "max"}, ValueError, "`order` must be one of 'gray-resize-max', 'gray-max-resize', .*, got 'max'"),
+        ({"gray": "rgb"}, ValueError, "`gray` must be one of 'cv2', 'ale', 'gymnasium', got 'rgb'"),
+        (
+            {"gray": "ale", "order": "max-gray-resize"},
+            ValueError,
+            "`gray` must be 'cv2' or 'gymnasium' with `order` 'max-gray-resize', got 'ale'",
+        ),
+        ({"grayscale_obs": 0}, TypeError, "`grayscale_obs` must be True or False, got 0"),
+        (
+            {"grayscale_obs": False},
+            ValueError,
+            "`grayscale_obs` must be True with `order` 'gray-resize-max', got False",
+        ),
+        ({"padding_type": "one"}, ValueError, "`padding_type` must be one of 'reset', 'zero', got 'one'"),
+        ({"stack_axis": 1}, ValueError, "`stack_axis` must be one of 0, -1, got 1"),
+        ({"stack_axis": False}, ValueError, "`stack_axis` must be one of 0, -1, got False"),
         ({"palette": "secam"}, ValueError, "`palette` must be one of 'ntsc', 'pal', got 'secam'"),
     ],
 )
@@ -361,16 +424,17 @@ import numpy as np
 from reference import StackTwin
 from fastatari import FrameStack, kernels
 rng = np.random.default_rng(0)
-for pool in ("after_resize", "before_resize"):
+kinds = [{"order": order} for order in ("gray-resize-max", "gray-max-resize", "max-gray-resize", "max-resize-gray")]
+for kind in [*kinds, {"order": "max-resize-gray", "grayscale_obs": False}, {"stack_axis": -1}]:
     sides = [((42, 37), (17, 15)), ((20, 16), (10, 8)), ((9, 9), (3, 3)), ((5, 2), (5, 1)), ((9, 160), (4, 84))]
     for shape, size in [*sides, ((9, 70), (8, 2))]:
         screens = [rng.integers(0, 256, shape, dtype=np.uint8) for _ in range(4)]
-        stack, twin = FrameStack(shape, size, pool=pool), StackTwin(size, pool=pool)
+        stack, twin = FrameStack(shape, size, **kind), StackTwin(size, **kind)
         for each in (stack, twin):
             each.reset(screens[0])
             each.push(screens[1], screens[2])
             each.push(screens[1], screens[3])
-        assert np.array_equal(stack.read(), twin.read()), (shape, size, pool)
+        assert np.array_equal(stack.read(), twin.read()), (shape, size, kind)
 print("same")
 """
 
@@ -404,4 +468,4 @@ def test_works_where_no_cache_can_be_written():
 
 
 def test_levels_are_the_tables():
-    assert np.array_equal(cv2_gray(np.arange(256, dtype=np.uint8)[np.newaxis])[0], LEVELS)
+    assert np.array_equal(cv2_gray(rgb_table("ntsc")[np.newaxis])[0], LEVELS)

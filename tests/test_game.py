@@ -208,7 +208,7 @@ def test_integers_of_any_type_are_actions(action):
 
 def test_step_needs_a_reset():
     game = Game(0)
-    with pytest.raises(gymnasium.error.ResetNeeded, match=r"Cannot call `Game.step` before calling `Game.reset`"):
+    with pytest.raises(gymnasium.error.ResetNeeded, match=r"Cannot call `step` before calling `reset`"):
         game.step(0)
     game.reset()
     game.step(0)

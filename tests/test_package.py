@@ -16,6 +16,7 @@ IMPORTS = {
     "errors": {"gymnasium"},
     "palette": set(),
     "checks": set(),
+    "generators": set(),
     "ring": set(),
     "resets": set(),
     "start_states": {"resets"},
@@ -24,12 +25,15 @@ IMPORTS = {
     "area": {"kernels"},
     "block": {"kernels"},
     "frames": {"area", "block", "checks", "gymnasium", "jit", "kernels", "palette", "ring"},
-    "console": {"ale_py", "checks", "errors", "palette", "resets", "start_states"},
-    "game": {"checks", "console", "frames", "gymnasium"},
+    "rules": {"area", "checks", "frames"},
+    "console": {"ale_py", "checks", "errors", "generators", "palette", "resets", "start_states"},
+    "engine": {"checks", "console", "frames", "generators", "gymnasium", "palette", "rules"},
+    "game": {"checks", "console", "engine", "rules"},
+    "env": {"checks", "console", "engine", "gymnasium", "rules"},
     "protocol": {"errors", "ring"},
     "worker": {"console", "game", "protocol"},
     "pool": {"checks", "console", "errors", "frames", "game", "gymnasium", "protocol", "ring", "worker"},
-    "__init__": {"errors", "frames", "game", "pool", "worker"},
+    "__init__": {"env", "errors", "frames", "game", "pool", "rules", "worker"},
 }
 
 
