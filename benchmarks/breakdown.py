@@ -3,6 +3,8 @@
 Emulation alone is the limit: the same frames of the same episodes as the game plays them, by calls of ``act`` without
 anything between. What it leaves out are reads of lives and screens, planes, observations, and resets, whose emulation
 is not in it either: it goes from the end of an episode to the next while the clock stands.
+
+An `AtariEnv` is measured in the same way, but not taken to pieces: its reference is gymnasium's own.
 """
 
 import functools
@@ -16,10 +18,11 @@ from unittest import mock
 import contenders
 import numpy as np
 
-from fastatari import Game
+from fastatari import AtariEnv, Game
 from fastatari.cli import reference
 from fastatari.cli.reference import ReferenceGame
 from fastatari.console import Console
+from fastatari.engine import Engine
 
 OURS, LIMIT, THEIRS = "fastatari", "emulation alone", "reference"
 
@@ -117,47 +120,64 @@ def _call_often(first: Callable[[], object], other: Callable[[], object]) -> Non
 
 
 class Emulation:
-    """Emulates what a `Game` would, and nothing else while it is timed."""
+    """Emulates what a game or environment would, and nothing else while it is timed.
 
-    def __init__(self, game: str) -> None:
-        # Plays ahead, untimed, to find where episodes end.
-        self._scout = Game(0, game=game)
-        self._runs: list[list[Any]] = []
-        self._act, self._reset = self._scout.console.act, self._scout.console.reset
-        self._scout.console.act = self._note_act
-        self._scout.console.reset = self._note_reset
-        self._console = Console(game)
-        for _ in range(_RESETS):
-            self._scout.begin()
-            self._console.reset()
+    Args:
+        step: of a scout that plays ahead, untimed, to find what is to be emulated. Its resets have to be true, because
+            a restored start can have no-ops in it, which could not be seen.
+        engine: the scout's, as it was made.
+        resets: how often, and with which seeds, the scout is reset before the first step.
+    """
+
+    def __init__(self, step: Callable[[int], object], engine: Engine, resets: Sequence[int | None]) -> None:
+        self._step = step
+        self._scout = console = engine.console
+        # Episodes: the frames that begin each, of which None is a reset, and those that are timed. Frames are actions.
+        self._episodes: list[tuple[list[Any], list[Any]]] = []
+        self._frames: list[Any] = []
+        self._act, self._reset, self._begin = console.act, console.reset, engine.reset
+        console.act, console.reset, engine.reset = self._note_act, self._note_reset, self._note_begin
+        self._console = Console(console.rom, start_states="true")
+        for seed in resets:
+            engine.reset(seed)
 
     def plan(self, actions: Sequence[int]) -> None:
-        """Find out what is to be emulated: runs of actions, each for one frame, and between two of them a reset."""
-        self._runs = [[]]
+        """Find out what is to be emulated."""
         for action in actions:
-            self._scout.advance(action)
+            self._step(action)
 
     def play(self, actions: Sequence[int]) -> Played:
         """Emulate what was planned; return the microseconds of one of the steps, and no results."""
         nanoseconds = 0
         act = self._console.act
-        for number, run in enumerate(self._runs):
-            if number:
-                self._console.reset()
+        for opening, frames in self._episodes:
+            for action in opening:
+                if action is None:
+                    self._console.reset()
+                else:
+                    act(action)
             begin = time.perf_counter_ns()
-            for action in run:
+            for action in frames:
                 act(action)
             nanoseconds += time.perf_counter_ns() - begin
-        assert np.array_equal(self._console.read_screen(), self._scout.console.read_screen())
+        assert np.array_equal(self._console.read_screen(), self._scout.read_screen())
+        self._frames = []
+        self._episodes = [([], self._frames)]
         return nanoseconds / 1000 / len(actions), []
 
     def _note_act(self, action: Any) -> Any:
-        self._runs[-1].append(action)
+        self._frames.append(action)
         return self._act(action)
 
     def _note_reset(self) -> Any:
-        self._runs.append([])
+        self._frames.append(None)
         return self._reset()
+
+    def _note_begin(self, seed: int | None = None) -> None:
+        self._frames = opening = []
+        self._begin(seed)
+        self._frames = []
+        self._episodes.append((opening, self._frames))
 
 
 class Breakdown(NamedTuple):
@@ -166,11 +186,13 @@ class Breakdown(NamedTuple):
     Attributes:
         game: its ROM.
         steps: the microseconds of a step in each round, of `OURS`, `LIMIT` and `THEIRS`.
+        env_steps: the same of `AtariEnv`.
         parts: the microseconds of each of `PARTS` in each round, of `OURS` and `THEIRS`.
     """
 
     game: str
     steps: dict[str, list[float]]
+    env_steps: dict[str, list[float]]
     parts: dict[str, dict[str, list[float]]]
 
     def average(self, side: str, part: str) -> float:
@@ -187,56 +209,72 @@ def measure(games: Sequence[str], rounds: int, steps: int) -> list[Breakdown]:
 
     Every game is played each round, because the speed of the machine changes and games are to be compared as well.
     """
-    contests = [Contest(game, rounds, steps) for game in games]
+    actions = [contenders.draw_actions(game, (rounds + 1, steps)) for game in games]
+    traced = [Traced(game) for game in games]
+    contests = [_contest_games(*each) for each in zip(games, traced, strict=True)]
+    env_contests = [_contest_envs(game) for game in games]
     for turn in range(rounds + 1):
-        for contest in contests:
-            contest.play(turn)
-    return [contest.result for contest in contests]
+        for number, rounds_actions in enumerate(actions):
+            contests[number].play(rounds_actions[turn], turn)
+            env_contests[number].play(rounds_actions[turn], turn)
+    return [
+        Breakdown(
+            game,
+            drop_first(contest.steps),
+            drop_first(env_contest.steps),
+            {side: drop_first(parts) for side, parts in each.parts.items()},
+        )
+        for game, contest, env_contest, each in zip(games, contests, env_contests, traced, strict=True)
+    ]
+
+
+def drop_first(rounds: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """Return rounds without the first, which warms up."""
+    return {name: figures[1:] for name, figures in rounds.items()}
 
 
 class Contest:
-    """All that play one game.
+    """Emulation alone, fastatari and a reference, which play the same rounds.
 
     Attributes:
-        result (Breakdown): of the rounds after the first, which warms up.
+        steps: the microseconds of a step in each round, of `OURS`, `LIMIT` and `THEIRS`.
     """
 
-    def __init__(self, game: str, rounds: int, steps: int) -> None:
-        self._actions = contenders.draw_actions(game, (rounds + 1, steps))
-        ours, theirs = _make_games(game)
-        self._emulation = Emulation(game)
-        self._traced = Traced(game)
+    def __init__(
+        self, emulation: Emulation, players: Sequence[Any], **traced: Callable[[Sequence[int]], Played]
+    ) -> None:
+        self._emulation = emulation
+        ours, theirs = (functools.partial(_play, player.step) for player in players)
         self._players: dict[str, Callable[[Sequence[int]], Played]] = {
-            LIMIT: self._emulation.play,
-            OURS: functools.partial(_play, ours.step),
-            THEIRS: functools.partial(_play, theirs.step),
-            "traced": self._traced.play,
-            "traced reference": self._traced.play_reference,
+            LIMIT: emulation.play,
+            OURS: ours,
+            THEIRS: theirs,
+            **traced,
         }
-        self.result = Breakdown(
-            game,
-            {name: [] for name in (OURS, LIMIT, THEIRS)},
-            {side: {part: [] for part in PARTS} for side in (OURS, THEIRS)},
-        )
+        self.steps: dict[str, list[float]] = {name: [] for name in (OURS, LIMIT, THEIRS)}
 
-    def play(self, turn: int) -> None:
+    def play(self, actions: Sequence[int], turn: int) -> None:
         """Play a round, another player first each turn."""
-        actions = self._actions[turn]
         self._emulation.plan(actions)
         played = {name: self._players[name](actions) for name in contenders.rotate(tuple(self._players), turn)}
         _, expected = played[THEIRS]
         for name in played.keys() - {LIMIT}:
             for result, expected_result in zip(played[name][1], expected, strict=True):
                 contenders.assert_same(result, expected_result)
-        if turn:
-            self._note(played, len(actions))
-
-    def _note(self, played: Mapping[str, Played], step_num: int) -> None:
-        for name, times in self.result.steps.items():
+        for name, times in self.steps.items():
             times.append(played[name][0])
-        for side, parts in self.result.parts.items():
-            for part, times in parts.items():
-                times.append(self._traced.parts[side][part] / step_num)
+
+
+def _contest_games(game: str, traced: "Traced") -> Contest:
+    scout = Game(0, game=game, start_states="true")
+    emulation = Emulation(scout.advance, scout._engine, [None] * _RESETS)
+    return Contest(emulation, _make_games(game), traced=traced.play, traced_reference=traced.play_reference)
+
+
+def _contest_envs(game: str) -> Contest:
+    scout = AtariEnv(game, start_states="true")
+    emulation = Emulation(contenders.Episodes(scout).step, scout._engine, [0])
+    return Contest(emulation, contenders.make_envs(game))
 
 
 def _make_games(game: str) -> tuple[Game, ReferenceGame]:
@@ -255,11 +293,11 @@ class Traced:
     """Both games, with a stopwatch on their parts.
 
     Attributes:
-        parts: the microseconds that each part took when they played last, of `OURS` and `THEIRS`.
+        parts: the microseconds of each of `PARTS` in each round, of `OURS` and `THEIRS`.
     """
 
     def __init__(self, game: str) -> None:
-        self.parts: dict[str, dict[str, float]] = {}
+        self.parts: dict[str, dict[str, list[float]]] = {side: {part: [] for part in PARTS} for side in (OURS, THEIRS)}
         self._watch = watch = Stopwatch()
         self._game, self._reference = ours, theirs = _make_games(game)
         console = ours.console
@@ -269,8 +307,8 @@ class Traced:
                 (console, "lives", QUERY),
                 (console, "game_over", QUERY),
                 (console, "read_screen", READ),
-                (ours._stack, "push_screens", PLANE),
-                (ours._stack, "read", STACK),
+                (ours._engine._stack, "push_screens", PLANE),
+                (ours._engine._stack, "read", STACK),
                 (ours, "begin", RESET),
                 (ours, "step", REST),
             )
@@ -305,5 +343,6 @@ class Traced:
         self._spare.reset()
         self._watch.calibrate(functools.partial(self._spare.act, self._spare.check_action(0)))
         played = _play(step, actions)
-        self.parts[side] = self._watch.take()
+        for part, microseconds in self._watch.take().items():
+            self.parts[side][part].append(microseconds / len(actions))
         return played

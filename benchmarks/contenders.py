@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
 import cv2
+import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from fastatari import FrameStack, Game, Worker
+from fastatari import AtariEnv, FrameStack, Game, Worker
+from fastatari.cli.packages import make_base
 from fastatari.cli.reference import ReferenceGame, ReferenceWorker
 from fastatari.console import Console
 from fastatari.palette import rgb_table
@@ -39,6 +41,10 @@ GAMES = (
 )
 NOISE = "noise"
 WORKER_NUM = 8
+
+# After so many resets an `AtariEnv` has begun with nearly every number of no-ops. It emulates each only the first time,
+# which is not to count as the time of a step or reset.
+_ENV_RESETS = 200
 
 cv2.setNumThreads(1)
 
@@ -187,6 +193,29 @@ class Cv2Chain:
 Chains = tuple[FastChain, Cv2Chain]
 
 
+class Episodes:
+    """A gymnasium environment that begins an episode at the end of another.
+
+    Args:
+        env: an environment of one of the two kinds of `make_envs`.
+    """
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        self._env = env
+
+    def reset(self, seed: int | None = None) -> tuple[UInt8Array, int, int]:
+        """Return the first observation, and the lives and frames."""
+        observation, info = self._env.reset(seed=seed)
+        return observation, info["lives"], info["episode_frame_number"]
+
+    def step(self, action: int) -> tuple[UInt8Array, Any, bool, bool, int]:
+        """Return observation, reward, terminated, truncated, lives; at the end of an episode the next one's first."""
+        observation, reward, terminated, truncated, info = self._env.step(action)
+        if terminated or truncated:
+            observation, info = self._env.reset()
+        return observation, reward, terminated, truncated, info["lives"]
+
+
 class Trainer:
     """What a trainer does with its workers: it gives each an action, then gathers their observations as uint8."""
 
@@ -247,6 +276,16 @@ def make_games(game: str) -> tuple[Game, ReferenceGame]:
     ours, reference = Game(0, game=game), ReferenceGame(0, game)
     assert np.array_equal(ours.reset(), reference.reset())
     return ours, reference
+
+
+def make_envs(game: str) -> tuple[Episodes, Episodes]:
+    """Return `AtariEnv` and what it stands for, gymnasium's wrappers on ale-py's bare environment, in equal states."""
+    wrapped = gymnasium.wrappers.AtariPreprocessing(make_base(game))
+    envs = Episodes(AtariEnv(game)), Episodes(gymnasium.wrappers.FrameStackObservation(wrapped, 4))
+    for _ in range(_ENV_RESETS):
+        envs[0].reset()
+    assert_same(*(env.reset(0) for env in envs))
+    return envs
 
 
 def make_trainers(game: str) -> tuple[Trainer, Trainer]:
@@ -337,5 +376,10 @@ def race_chains(sources: Sequence[Source], chains: Chains, steps: int, turn: int
 
 
 def race_steps(players: Sequence[Any], actions: Sequence[Any], turn: int = 0) -> npt.NDArray[np.int64]:
-    """Give both games, or both trainers, the same actions."""
+    """Give both games, environments or trainers the same actions."""
     return race(*(functools.partial(time_steps, player.step, actions) for player in players), turn)
+
+
+def race_resets(envs: Sequence[Episodes], seeds: Sequence[int | None], turn: int = 0) -> npt.NDArray[np.int64]:
+    """Reset both environments with the same seeds."""
+    return race(*(functools.partial(time_steps, env.reset, seeds) for env in envs), turn)

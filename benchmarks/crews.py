@@ -22,7 +22,7 @@ from breakdown import LIMIT, OURS, THEIRS
 import fastatari.worker
 from fastatari import Game, Worker
 from fastatari.cli.reference import ReferenceWorker
-from fastatari.game import FRAME_SKIP
+from fastatari.game import RULES
 
 KINDS = (OURS, LIMIT, THEIRS)
 
@@ -36,7 +36,7 @@ class ActOnly(Game):
         """Act four times."""
         console = self.console
         ale_action = console.check_action(action)
-        for _ in range(FRAME_SKIP):
+        for _ in range(RULES.frame_skip):
             console.act(ale_action)
         if console.game_over():
             console.reset()

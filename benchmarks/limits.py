@@ -2,7 +2,7 @@
 
 Three kinds play every round in turn with the same actions: fastatari, the reference, and emulation alone, which is the
 limit of what a faster pipeline could reach. `breakdown` does so in one process and takes a step to pieces; `crews`
-does so with workers, on all cores.
+does so with workers, on all cores. `presets` compares environments of all presets with each other.
 """
 
 import argparse
@@ -19,11 +19,13 @@ import contenders
 import crews
 import matplotlib.pyplot as plt
 import numpy as np
+import presets
 from breakdown import LIMIT, OURS, PARTS, THEIRS, Breakdown
 from chart import ACCENT, FAINT, GRID, INK, PALE
 from crews import Account, Race
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
+from presets import LABML, OTHERS, Costs
 
 
 class Effort(NamedTuple):
@@ -32,6 +34,7 @@ class Effort(NamedTuple):
     Attributes:
         rounds: of each game in one process.
         steps: of each of these rounds.
+        preset_games: how many of `presets.GAMES` all presets play; None for all.
         crew_rounds: of each number of workers.
         crew_steps: of each of these rounds, summed over the workers.
         crew_games: how many of the games eight workers play; None for all.
@@ -41,6 +44,7 @@ class Effort(NamedTuple):
 
     rounds: int
     steps: int
+    preset_games: int | None
     crew_rounds: int
     crew_steps: int
     crew_games: int | None
@@ -50,9 +54,18 @@ class Effort(NamedTuple):
 
 # Many short rounds: the speed of a shared machine changes within seconds, and all of a round should see the same.
 FULL = Effort(
-    rounds=40, steps=100, crew_rounds=30, crew_steps=384, crew_games=None, counts=(1, 2, 4, 8, 16, 32), starts=3
+    rounds=40,
+    steps=100,
+    preset_games=None,
+    crew_rounds=30,
+    crew_steps=384,
+    crew_games=None,
+    counts=(1, 2, 4, 8, 16, 32),
+    starts=3,
 )
-QUICK = Effort(rounds=3, steps=50, crew_rounds=3, crew_steps=96, crew_games=2, counts=(1, 2, 4, 8), starts=1)
+QUICK = Effort(
+    rounds=3, steps=50, preset_games=2, crew_rounds=3, crew_steps=96, crew_games=2, counts=(1, 2, 4, 8), starts=1
+)
 
 # What the chart makes of the parts of a step: fewer, in these colours.
 SHADES = {
@@ -84,6 +97,7 @@ def main() -> None:
     print(contenders.write_environment(environment))
     breakdowns = print_steps(arguments.games, effort)
     print_parts(breakdowns)
+    costs = print_presets(effort)
     races = print_counts(arguments.worker_games, effort)
     print_costs(races)
     accounts = {game: print_account(game, effort) for game in arguments.worker_games}
@@ -93,6 +107,7 @@ def main() -> None:
         saved = {
             "environment": environment,
             "breakdowns": [each._asdict() for each in breakdowns],
+            "presets": [each._asdict() for each in costs],
             "races": [race._asdict() for race in (*races, *more_races)],
             "accounts": {game: [to_dict(account) for account in kinds] for game, kinds in accounts.items()},
         }
@@ -103,13 +118,16 @@ def main() -> None:
 
 def print_steps(games: Sequence[str], effort: Effort) -> list[Breakdown]:
     """Measure one process; print how long a step takes."""
-    print_head(
-        "One process, microseconds a step", "game", LIMIT, "`Game.step`", THEIRS, "of the limit", "times the reference"
-    )
     results = breakdown.measure(games, effort.rounds, effort.steps)
-    for result in results:
-        steps = (f"{np.median(result.steps[kind]):.1f}" for kind in (LIMIT, OURS, THEIRS))
-        print_row(result.game, *steps, *compare(result.steps))
+    for field, columns in (
+        ("steps", ("`Game.step`", THEIRS, "of the limit", "times the reference")),
+        ("env_steps", ("`AtariEnv.step`", "gymnasium", "of the limit", "times gymnasium")),
+    ):
+        print_head("One process, microseconds a step", "game", LIMIT, *columns)
+        for result in results:
+            steps = getattr(result, field)
+            medians = (f"{np.median(steps[kind]):.1f}" for kind in (LIMIT, OURS, THEIRS))
+            print_row(result.game, *medians, *compare(steps))
     return results
 
 
@@ -124,6 +142,19 @@ def print_parts(breakdowns: Iterable[Breakdown]) -> None:
             )
             closure = np.median(divide(result.sums(side), result.steps[side]))
             print_row(result.game, side, *figures, f"{sum(averages):.1f}", f"{closure:.3f}")
+
+
+def print_presets(effort: Effort) -> list[Costs]:
+    """Measure environments of all presets; print what their steps take outside of the emulator."""
+    print_head(
+        "`AtariEnv.step` outside of the emulator, microseconds: labml's, and how much more the other presets'",
+        *("game", LABML, *OTHERS),
+    )
+    results = presets.measure(presets.GAMES[: effort.preset_games], effort.rounds, effort.steps)
+    for result in results:
+        more = (f"{np.median(each):+.1f} ({min(each):+.1f}..{max(each):+.1f})" for each in result.more.values())
+        print_row(result.game, f"{np.median(result.labml):.1f}", *more)
+    return results
 
 
 def print_counts(games: Iterable[str], effort: Effort) -> list[Race]:

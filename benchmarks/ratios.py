@@ -1,7 +1,8 @@
 """Measures how many times as fast as the pipeline it replaces fastatari is: ``python benchmarks/ratios.py``.
 
 Both sides play every round in turn, on the same screens or with the same actions, and have to give equal results. The
-table shows the time of a step, and the ratio of the two times: the median over the rounds, and their range.
+table shows the time of a step, and the ratio of the two times: the median over the rounds, and their range. The
+reference is labml's pipeline; of `AtariEnv` it is gymnasium's `AtariPreprocessing` and `FrameStackObservation`.
 """
 
 import argparse
@@ -29,6 +30,8 @@ WORKED = ("breakout", "pong", "space_invaders")
 
 CHAIN = "two screens in, stack out"
 GAME = "Game.step"
+ENV = "AtariEnv.step"
+RESET = "AtariEnv.reset"
 WORKERS = f"{contenders.WORKER_NUM} Workers, one step"
 START = "fresh process"
 
@@ -50,18 +53,19 @@ STARTS = {
 
 
 class Effort(NamedTuple):
-    """How much is measured: rounds of each benchmark, and steps a round."""
+    """How much is measured: rounds of each benchmark, and steps or resets a round."""
 
     rounds: int
     chain_steps: int
     game_steps: int
+    resets: int
     worker_steps: int
     starts: int
 
 
 # Many short rounds: the speed of a shared machine changes within seconds, and a pair should see the same.
-FULL = Effort(rounds=45, chain_steps=130, game_steps=130, worker_steps=50, starts=9)
-QUICK = Effort(rounds=3, chain_steps=100, game_steps=100, worker_steps=50, starts=2)
+FULL = Effort(rounds=45, chain_steps=130, game_steps=130, resets=5, worker_steps=50, starts=9)
+QUICK = Effort(rounds=3, chain_steps=100, game_steps=100, resets=5, worker_steps=50, starts=2)
 
 
 class Result(NamedTuple):
@@ -107,7 +111,8 @@ def main() -> None:
         saved = {"environment": environment, "results": [r._asdict() | {"ratios": r.ratios} for r in results]}
         arguments.json.write_text(json.dumps(saved, indent=1) + "\n")
     if arguments.plot:
-        plot([result for result in results if result.group != START], environment, arguments.plot)
+        # The bars of the others would be too short, or too long.
+        plot([result for result in results if result.group not in {START, RESET}], environment, arguments.plot)
 
 
 def measure(effort: Effort) -> Iterator[Result]:
@@ -121,6 +126,17 @@ def measure(effort: Effort) -> Iterator[Result]:
         actions = contenders.draw_actions(game, (len(turns), effort.game_steps))
         races = (contenders.race_steps(games, actions[turn], turn) for turn in turns)
         yield summarise(GAME, game, np.mean, races)
+    for game in PLAYED:
+        envs = contenders.make_envs(game)
+        actions = contenders.draw_actions(game, (len(turns), effort.game_steps))
+        races = (contenders.race_steps(envs, actions[turn], turn) for turn in turns)
+        yield summarise(ENV, game, np.mean, races)
+    envs = contenders.make_envs(PLAYED[0])
+    seeds = np.arange(len(turns) * effort.resets).reshape(len(turns), -1).tolist()
+    races = (contenders.race_resets(envs, seeds[turn], turn) for turn in turns)
+    yield summarise(RESET, f"{PLAYED[0]}, seeded", np.mean, races)
+    races = (contenders.race_resets(envs, [None] * effort.resets, turn) for turn in turns)
+    yield summarise(RESET, f"{PLAYED[0]}, unseeded", np.mean, races)
     for game in WORKED:
         actions = contenders.draw_actions(game, (len(turns), effort.worker_steps, contenders.WORKER_NUM))
         trainers = contenders.make_trainers(game)
@@ -183,7 +199,7 @@ def race_starts(programs: tuple[str, str], check: str, turn: int) -> npt.NDArray
 def plot(results: list[Result], environment: dict[str, str], path: Path) -> None:
     """Draw the ratios as bars, with their ranges."""
     chart.prepare()
-    figure, axes = plt.subplots(figsize=(8, 6.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 7.4), layout="constrained")
 
     y = 0.0
     labels: dict[float, str] = {}
@@ -200,7 +216,7 @@ def plot(results: list[Result], environment: dict[str, str], path: Path) -> None
 
     axes.set_yticks(list(labels), list(labels.values()))
     for label in axes.get_yticklabels():
-        label.set_weight("bold" if label.get_text() in {CHAIN, GAME, WORKERS} else "normal")
+        label.set_weight("bold" if label.get_text() in {CHAIN, GAME, ENV, WORKERS} else "normal")
     axes.set_ylim(y - 1, -0.5)
     axes.set_xlim(0, 1.1 * max(max(result.ratios) for result in results))
     axes.axvline(1, color=INK, linewidth=1.2, zorder=0.6)  # above the grid, below the bars
