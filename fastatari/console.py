@@ -82,13 +82,13 @@ class ConsoleState(NamedTuple):
         emulator (bytes): the emulator's state, serialised by ale-py.
         frames_before (int): how many frames were played before the game was reset.
         last_action (int): the action that would stick.
-        draws (EmulatorDraws): what decides that.
+        draws (EmulatorDraws | None): what decides that.
     """
 
     emulator: bytes
     frames_before: int
     last_action: int
-    draws: EmulatorDraws
+    draws: EmulatorDraws | None
 
 
 class Console:
@@ -112,7 +112,8 @@ class Console:
         actions (tuple[ale_py.Action, ...]): the game's actions, by index.
         action_meanings (tuple[str, ...]): their names.
         ale (ALEInterface): the emulator.
-        draw (Callable[[], float]): draws a number from 0 to 1 that decides whether a frame repeats the last action.
+        draw (Callable[[], float] | None): draws a number from 0 to 1 that decides whether a frame repeats the last
+            action; set by `seed`.
         draws_at_reset (bool): whether starts depend on `seed`, which then takes effect by `rewind`.
 
     Raises:
@@ -161,11 +162,11 @@ class Console:
         if sticky_draws == "emulator":  # which compares with a float32
             self._repeat_action_probability = float(np.float32(repeat_action_probability))
         self._last_action = ale_py.Action.NOOP
-        self.draw: Callable[[], float] = EmulatorDraws(0)
-        self._draws = self.draw
+        self.draw: Callable[[], float] | None = None
+        self._draws: EmulatorDraws | None = None
         # Methods of the emulator itself, because a Python function around each would cost 0.1 us a call.
-        is_sticky = repeat_action_probability > 0 and not is_native
-        self.act: Callable[[ale_py.Action], float] = self._act_stickily if is_sticky else ale.act
+        self._is_sticky = repeat_action_probability > 0 and not is_native
+        self.act: Callable[[ale_py.Action], float] = self._act_stickily if self._is_sticky else ale.act
         self.lives = ale.lives
         self.game_over = ale.game_over
         self.read_screen = ale.getScreen
@@ -187,7 +188,8 @@ class Console:
 
     def seed(self, seed: int) -> None:
         """Seed the emulator's generator, with the lower 32 bits of an integer."""
-        self.draw = self._draws = EmulatorDraws(seed)
+        if self._is_sticky:
+            self.draw = self._draws = EmulatorDraws(seed)
         if self.draws_at_reset:
             self.ale.setInt("random_seed", int(np.uint32(seed % 2**32).astype(np.int32)))
 
@@ -251,6 +253,7 @@ class Console:
         return self.actions[index]
 
     def _act_stickily(self, action: ale_py.Action) -> float:
+        assert self.draw is not None
         if self.draw() >= self._repeat_action_probability:
             self._last_action = action
         reward: float = self.ale.act(self._last_action)

@@ -12,7 +12,7 @@ from fastatari import area, kernels
 from fastatari.block import pack
 from fastatari.checks import check_array, check_choice, check_flag, check_integer, check_pair
 from fastatari.jit import notice_of_compilation
-from fastatari.palette import GRAYS, LUMA, PALETTES, gray_pairs, pool_levels, pool_tables, to_gray
+from fastatari.palette import GRAYS, LUMA, PALETTES, gray_pairs, pool_levels, pool_table, to_gray
 from fastatari.ring import PlaneRing
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -118,7 +118,7 @@ class FrameStack:
         if order == "gray-resize-max":
             self._push = functools.partial(kernels.push_after_resize, block, gray_pairs(palette, gray))
         else:
-            self._push = functools.partial(kernels.push_before_resize, block, pool_tables(order, palette, self._gray))
+            self._push = functools.partial(kernels.push_before_resize, block, pool_table(order, palette, self._gray))
         self._ring = PlaneRing(arrays.planes.reshape(-1, *plane_shape), arrays.plane_count)
         self._push_count = arrays.push_count
         # Made once, because making the one that is written to would cost a step 1 us.

@@ -321,13 +321,15 @@ def _look_up(word: Index, pairs: UInt16Array) -> Index:
 
 
 @jit
-def _look_up_pooled(first: Index, second: Index, tables: UInt8Array, channel: Index) -> Index:
-    """Return the pooled levels of eight pixels of two screens."""
-    levels = np.uint64(0)
+def _look_up_pooled(first: Index, second: Index, table: UInt32Array) -> tuple[Index, Index, Index]:
+    """Return the pooled levels of eight pixels of two screens, in three channels."""
+    red = green = blue = np.uint64(0)
     for shift in range(ZERO, np.uint64(64), WORD):
-        pair = (first >> shift & BYTE) | (second >> shift & BYTE) << WORD
-        levels |= np.uint64(tables[channel, pair]) << shift
-    return levels
+        colour = np.uint64(table[(first >> shift & BYTE) | (second >> shift & BYTE) << WORD])
+        red |= (colour & BYTE) << shift
+        green |= (colour >> WORD & BYTE) << shift
+        blue |= (colour >> np.uint64(16)) << shift
+    return red, green, blue
 
 
 @jit
@@ -394,19 +396,22 @@ def _gray_changes(block: UInt64Array, pairs: UInt16Array, which: Index, before_n
 
 
 @jit
-def _pool_changes(block: UInt64Array, tables: UInt8Array, channel: Index, count: Index) -> None:
-    """Bring a pooled image up to date with the two new screens in the rows that differ.
+def _pool_changes(block: UInt64Array, table: UInt32Array, count: Index) -> None:
+    """Bring the pooled images up to date with the two new screens in the rows that differ.
 
     Args:
         block (uint64[n]): a `Block`; `is_repeated` and `images` are written to.
-        tables (uint8[n, 65536]): the levels of two colour indices, pooled.
-        channel (uint64): which of the images and of the tables.
+        table (uint32[65536]): `palette.pool_table`.
         count (uint64): how many rows differ.
     """
     new = _new_pair(block)
     old = TWO - new
-    first, second, pooled = _image(block, new), _image(block, new + ONE), _image(block, POOLED + channel)
+    first, second = _image(block, new), _image(block, new + ONE)
     first_before, second_before = _image(block, old), _image(block, old + ONE)
+    # Where there is one image, all three names are its.
+    has_colour = _side(block, RESIZED, 1) > ONE
+    reds = _image(block, POOLED)
+    greens, blues = _image(block, POOLED + has_colour), _image(block, POOLED + TWO * has_colour)
     rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
     width = _side(block, IMAGES, 3)
     for n in range(count):
@@ -418,9 +423,15 @@ def _pool_changes(block: UInt64Array, tables: UInt8Array, channel: Index, count:
         is_repeated[0, n] = difference == 0
         for k in range(width):
             if difference == 0:
-                pooled[i, k] = pooled[above, k]
+                red, green, blue = reds[above, k], greens[above, k], blues[above, k]
             elif first[i, k] != first_before[i, k] or second[i, k] != second_before[i, k]:
-                pooled[i, k] = _look_up_pooled(first[i, k], second[i, k], tables, channel)
+                red, green, blue = _look_up_pooled(first[i, k], second[i, k], table)
+            else:
+                continue
+            if has_colour:
+                greens[i, k] = green
+                blues[i, k] = blue
+            reds[i, k] = red
 
 
 @jit
@@ -596,20 +607,20 @@ def push_after_resize(block: UInt64Array, pairs: UInt16Array) -> None:
 
 
 @jit
-def push_before_resize(block: UInt64Array, tables: UInt8Array) -> None:
+def push_before_resize(block: UInt64Array, table: UInt32Array) -> None:
     """Pool two screens, area-resize the result, and write that into the ring: gray, turned gray now, or in colour.
 
     Args:
         block (uint64[n]): a `Block`, as `block.pack` packs it.
-        tables (uint8[n, 65536]): `palette.pool_tables`.
+        table (uint32[65536]): `palette.pool_table`.
     """
     new = _new_pair(block)
     old = TWO - new
     count, _ = _find_changes(block, old, old + ONE, True)
     plane_count = _find_plane_rows(block, ZERO, count)
     channel_num, width = _side(block, RESIZED, 1), _side(block, RESIZED, 3)
+    _pool_changes(block, table, count)
     for channel in range(channel_num):
-        _pool_changes(block, tables, channel, count)
         _sum_changes(block, ZERO, channel, count)
         _round_changes(block, channel, plane_count)
     resized, plane = _line(block, RESIZED, np.uint8), _line(block, RESIZED_FIRST, np.uint8)

@@ -139,7 +139,7 @@ def pool_levels(order: str, palette: str, gray: str | None) -> tuple[npt.NDArray
 
 
 @functools.cache
-def pool_tables(order: str, palette: str, gray: str | None) -> npt.NDArray[np.uint8]:
+def pool_table(order: str, palette: str, gray: str | None) -> npt.NDArray[np.uint32]:
     """Return the levels of each two pixels after pooling, as `kernels.push_before_resize` looks them up.
 
     Args:
@@ -148,14 +148,16 @@ def pool_tables(order: str, palette: str, gray: str | None) -> npt.NDArray[np.ui
         gray (str | None): one of `GRAYS`; None for planes in colour.
 
     Returns:
-        uint8[n, 65536]: by colour indices ``first + 256 * second``; n is 1, or 3 for colours that are resized; the same
-        array for all.
+        uint32[65536]: by colour indices ``first + 256 * second``, a gray level, or red, green and blue, a byte each, the
+        lowest first; the same array for all.
     """
-    tables = np.array([np.maximum.outer(levels, levels).ravel() for levels in pool_levels(order, palette, gray)])
+    levels = [np.maximum.outer(table, table).ravel() for table in pool_levels(order, palette, gray)]
     if gray is not None and order == "max-gray-resize":
-        tables = to_gray(tables.T, gray)[np.newaxis]
-    tables.flags.writeable = False
-    return tables
+        levels = [to_gray(np.stack(levels, axis=-1), gray)]
+    table = sum(level.astype(np.uint32) << np.uint32(8 * channel) for channel, level in enumerate(levels))
+    assert isinstance(table, np.ndarray)
+    table.flags.writeable = False
+    return table
 
 
 @functools.cache

@@ -1,16 +1,19 @@
 """The command `fastatari`: its arguments, and how it ends."""
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fastatari import __version__
-from fastatari.console import find_rom
+from fastatari.console import find_rom, list_roms
+from fastatari.rules import PRESETS
 
-# The packages of the extra `demo`, by the names that they are imported by.
-_EXTRA = ("PIL", "cv2", "rich")
+# The packages of the extras that are named after the commands, by the names that they are imported by.
+_EXTRAS = ("PIL", "cv2", "rich")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: with 2 for arguments that make no sense, with 0 for ``--help`` and ``--version``.
     """
     try:
-        return _run_demo(_parse(argv))
+        return _run(**vars(_parse(argv)))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -38,6 +41,12 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"fastatari {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_verify(commands)
+    return parser.parse_args(argv)
+
+
+def _add_demo(commands: Any) -> None:
     description = (
         "Play a game at random with fastatari's workers and with those of gymnasium and cv2, in turn; compare every "
         "observation, reward, done and info; show how fast both are and draw what the agent sees. A step is 4 frames."
@@ -48,23 +57,63 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    demo.add_argument("--game", type=_game, default="breakout", help="its name, such as breakout or ALE/Breakout-v5")
-    demo.add_argument("--workers", type=_positive, default=8, metavar="N", help="worker processes of each kind")
-    demo.add_argument("--steps", type=_positive, default=600, metavar="N", help="steps of each worker")
-    demo.add_argument("--output", type=_output, default="fastatari-demo.png", metavar="PNG", help="the picture's file")
-    demo.add_argument("--seed", type=_seed, default=0, metavar="N", help="seeds the actions and the emulators")
-    return parser.parse_args(argv)
+    add = demo.add_argument
+    add("--game", dest="rom", type=_game, default="breakout", help="its name, such as breakout or ALE/Breakout-v5")
+    add("--workers", dest="worker_num", type=_positive, default=8, metavar="N", help="worker processes of each kind")
+    add("--steps", dest="step_num", type=_positive, default=600, metavar="N", help="steps of each worker")
+    add("--output", type=_output, default="fastatari-demo.png", metavar="PNG", help="the picture's file")
+    add("--seed", type=_seed, default=0, metavar="N", help="seeds the actions and the emulators")
 
 
-def _run_demo(args: argparse.Namespace) -> int:
+def _add_verify(commands: Any) -> None:
+    description = (
+        "Play games at random with every preset beside the package that it is named after; compare every observation, "
+        "reward, end of an episode and number of lives. Where a package is not installed, compare with golden hashes."
+    )
+    verify = commands.add_parser(
+        "verify",
+        help="compare the presets with the packages that they are named after",
+        description=description,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    # Without a default, so that what is named does not come on top of it.
+    named: dict[str, Any] = {"action": "append", "default": argparse.SUPPRESS, "metavar": "NAME"}
+    presets = [preset.partition("@")[0] for preset in PRESETS]
+    verify.add_argument(
+        "--preset",
+        dest="presets",
+        choices=presets,
+        help=f"one of {', '.join(presets)}; may be repeated; default: all",
+        **named,
+    )
+    games = verify.add_mutually_exclusive_group()
+    games.add_argument("--game", dest="games", type=_game, help="may be repeated; default: ten games", **named)
+    games.add_argument(
+        "--all-games",
+        dest="games",
+        action="store_const",
+        const=list_roms(),
+        default=argparse.SUPPRESS,
+        help="every game that ale-py plays",
+    )
+    verify.add_argument("--steps", type=_positive, default=500, metavar="N", help="steps of each preset and game")
+    verify.add_argument("--seed", type=_seed, default=0, metavar="N", help="seeds the actions and the games")
+
+
+def _run(command: str, **arguments: Any) -> int:
+    """Run a command, which is a module's function `run` with the same arguments."""
     try:
-        from fastatari.cli import demo  # noqa: PLC0415 - what it imports comes with an extra
+        # Only now, because what it imports comes with an extra.
+        module: Any = importlib.import_module(f"fastatari.cli.{command}")
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+        if (error.name or "").partition(".")[0] not in _EXTRAS:
             raise
-        print(f'fastatari demo: error: {error}; it comes with: pip install "fastatari[demo]"', file=sys.stderr)
+        print(
+            f'fastatari {command}: error: {error}; it comes with: pip install "fastatari[{command}]"', file=sys.stderr
+        )
         return 1
-    return demo.run(args.game, args.workers, args.steps, args.output, args.seed)
+    status: int = module.run(**arguments)
+    return status
 
 
 def _game(text: str) -> str:

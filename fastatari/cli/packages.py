@@ -13,8 +13,6 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.cli.reference import ReferenceGame
-
 gymnasium.register_envs(ale_py)
 
 
@@ -55,33 +53,43 @@ def make_base(rom: str, sticky: float = 0.0, frames: int = 108_000) -> gymnasium
     ).unwrapped
 
 
+def _read_outcome(
+    env: gymnasium.Env[Any, Any],
+    observation: npt.NDArray[Any] | None,
+    reward: Any = 0.0,
+    terminated: bool = False,
+    truncated: bool | None = False,
+) -> Outcome:
+    """Return an outcome with the emulator's lives and frames."""
+    unwrapped: Any = env.unwrapped
+    ale = unwrapped.ale
+    return Outcome(observation, float(reward), bool(terminated), truncated, ale.lives(), ale.getEpisodeFrameNumber())
+
+
 class _Wrapped:
     """A stack of gymnasium wrappers."""
 
     def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
         self._env = env
-        self._ale: Any = env.unwrapped.ale  # type: ignore[attr-defined]
 
     def reset(self, seed: int | None = None) -> Outcome:
         observation, _ = self._env.reset(seed=seed)
-        return self._report(observation, 0.0, False, False)
+        return _read_outcome(self._env, observation)
 
     def step(self, action: int) -> Outcome:
         observation, reward, terminated, truncated, _ = self._env.step(action)
-        return self._report(observation, float(reward), bool(terminated), bool(truncated))
+        return _read_outcome(self._env, observation, reward, terminated, truncated)
 
     def close(self) -> None:
         self._env.close()
-
-    def _report(self, observation: npt.NDArray[Any], reward: float, terminated: bool, truncated: bool) -> Outcome:
-        ale = self._ale
-        return Outcome(np.asarray(observation), reward, terminated, truncated, ale.lives(), ale.getEpisodeFrameNumber())
 
 
 class _Labml:
     """labml's pipeline on gymnasium and cv2, whose episodes end with the first observation of the next."""
 
     def __init__(self, rom: str, max_num_frames_per_episode: int) -> None:
+        from fastatari.cli.reference import ReferenceGame  # noqa: PLC0415 - cv2, which it imports, is of an extra
+
         self._game = ReferenceGame(0, rom, max_num_frames_per_episode=max_num_frames_per_episode)
         self._first: npt.NDArray[Any] | None = None
 
@@ -137,14 +145,12 @@ def make_gymnasium(
 class _Watch(gymnasium.Wrapper[Any, Any, Any, Any]):
     """Notes what a step gave before a vector environment resets."""
 
-    outcome: tuple[float, bool, bool, int, int] = (0.0, False, False, 0, 0)
+    outcome: Outcome
 
     def step(self, action: int) -> Any:
-        result = self.env.step(action)
-        ale = self.env.unwrapped.ale  # type: ignore[attr-defined]
-        _, reward, terminated, truncated, _ = result
-        self.outcome = float(reward), bool(terminated), bool(truncated), ale.lives(), ale.getEpisodeFrameNumber()
-        return result
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self.outcome = _read_outcome(self.env, None, reward, terminated, truncated)
+        return observation, reward, terminated, truncated, info
 
 
 class _SB3:
@@ -154,26 +160,26 @@ class _SB3:
         from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack  # noqa: PLC0415 - of an extra
 
         self._watch = _Watch(env)
-        self._vec = VecFrameStack(DummyVecEnv([lambda: self._watch]), stack_num)
+        # Any, because its types know of no observation behind the end of an episode.
+        self._vec: Any = VecFrameStack(DummyVecEnv([lambda: self._watch]), stack_num)
         self._first: npt.NDArray[Any] | None = None
 
     def reset(self, seed: int | None = None) -> Outcome:
         if self._first is None or seed is not None:
             if seed is not None:
                 self._vec.seed(seed)
-            self._first = self._vec.reset()[0]
+            self._first = self._vec.reset()[0].copy()
         observation, self._first = self._first, None
-        ale = self._watch.unwrapped.ale  # type: ignore[attr-defined]
-        return Outcome(observation.copy(), 0.0, False, False, ale.lives(), ale.getEpisodeFrameNumber())
+        return _read_outcome(self._watch, observation)
 
     def step(self, action: int) -> Outcome:
         observations, rewards, dones, infos = self._vec.step(np.array([action]))
-        reward, *rest = self._watch.outcome
-        assert rewards[0] == reward
+        outcome = self._watch.outcome
+        assert rewards[0] == outcome.reward
         if not dones[0]:
-            return Outcome(observations[0].copy(), reward, *rest)
+            return outcome._replace(observation=observations[0].copy())
         self._first = observations[0].copy()
-        return Outcome(infos[0]["terminal_observation"], reward, *rest)
+        return outcome._replace(observation=infos[0]["terminal_observation"])
 
     def close(self) -> None:
         self._vec.close()
@@ -219,7 +225,7 @@ def make_cleanrl(
     env = atari_wrappers.NoopResetEnv(env, noop_max=noop_max)
     env = atari_wrappers.MaxAndSkipEnv(env, skip=frame_skip)
     env = atari_wrappers.EpisodicLifeEnv(env)
-    if "FIRE" in env.unwrapped.get_action_meanings():  # type: ignore[attr-defined]
+    if "FIRE" in env.get_wrapper_attr("get_action_meanings")():
         env = atari_wrappers.FireResetEnv(env)
     env = atari_wrappers.ClipRewardEnv(env)
     env = gymnasium.wrappers.ResizeObservation(env, (84, 84))
@@ -254,21 +260,20 @@ class _Dopamine:
             self._base.load_game()
         self._stack[:] = 0
         self._steps = 0
-        return self._report(self._env.reset(), 0.0, False)
+        return self._stack_up(self._env.reset())
 
     def step(self, action: int) -> Outcome:
         observation, reward, is_terminal, _ = self._env.step(action)
         self._steps += 1
-        return self._report(observation, float(reward), bool(is_terminal or self._steps == self._max_steps))
+        return self._stack_up(observation, reward, is_terminal or self._steps == self._max_steps)
 
     def close(self) -> None:
         self._env.close()
 
-    def _report(self, observation: npt.NDArray[np.uint8], reward: float, is_terminal: bool) -> Outcome:
+    def _stack_up(self, observation: npt.NDArray[np.uint8], reward: float = 0.0, is_over: bool = False) -> Outcome:
         self._stack = np.roll(self._stack, -1, axis=-1)
         self._stack[..., -1] = observation[..., 0]
-        ale = self._base.ale
-        return Outcome(self._stack.copy(), reward, is_terminal, None, ale.lives(), ale.getEpisodeFrameNumber())
+        return _read_outcome(self._base, self._stack.copy(), reward, is_over, None)
 
 
 def make_dopamine(
@@ -350,7 +355,7 @@ def make_ale(
 
 
 class Peer(NamedTuple):
-    """A preset's real package: its distribution, the packages that it needs, and what makes it from a preset's fields."""
+    """A preset's real package: its distribution, the modules that it needs, what makes it from fields of the rules."""
 
     distribution: str
     modules: tuple[str, ...]
@@ -362,7 +367,7 @@ PEERS: Mapping[str, Peer] = {
     "gymnasium": Peer("gymnasium", ("cv2",), make_gymnasium),
     "sb3": Peer("stable-baselines3", ("cv2", "stable_baselines3"), make_sb3),
     "cleanrl": Peer("stable-baselines3", ("cv2", "stable_baselines3"), make_cleanrl),
-    "dopamine": Peer("dopamine-rl", ("dopamine",), make_dopamine),
+    "dopamine": Peer("dopamine-rl", ("baselines", "cv2", "dopamine"), make_dopamine),
     "ale": Peer("ale-py", (), make_ale),
 }
 

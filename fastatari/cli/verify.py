@@ -1,0 +1,304 @@
+"""The check that fastatari computes what other packages compute, by playing beside them on this machine."""
+
+import contextlib
+import importlib.util
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from fastatari import __version__
+from fastatari.cli import golden
+from fastatari.cli.packages import PEERS, Outcome, Peer, find_version
+from fastatari.env import AtariEnv
+from fastatari.rules import PRESETS
+
+# A package stands for the latest version of its preset.
+VERSIONED = {preset.partition("@")[0]: preset for preset in PRESETS}
+
+# They cannot begin a new game by a seed while one goes on.
+_UNSEEDED = ("labml", "sb3", "cleanrl")
+_SEED_EPISODES = 5
+
+_Advance = Callable[[int], None]
+
+
+class NotCompared(Exception):
+    """There is nothing to compare a game with; the text says why."""
+
+
+class Comparison(NamedTuple):
+    """What a comparison found.
+
+    Attributes:
+        steps (int): how many steps were compared.
+        episodes (int): how many episodes ended meanwhile.
+        pixels (int): how many pixels of all observations differ.
+        values (int): how many other values differ: shapes and dtypes of observations, rewards, ends, lives, and
+            numbers of frames; or hashes.
+        difference (str, optional): the first difference, in words.
+    """
+
+    steps: int
+    episodes: int
+    pixels: int
+    values: int
+    difference: str | None
+
+
+class _Differences:
+    """Counts what differs, and describes the first of it."""
+
+    def __init__(self, is_dtype_same: bool) -> None:
+        self._is_dtype_same = is_dtype_same
+        self.pixels = self.values = 0
+        self.first: str | None = None
+
+    def count(self, when: str, step: tuple[npt.NDArray[Any], float, bool, bool, dict[str, Any]], peer: Outcome) -> None:
+        """Compare what a step or a reset gave; what the package does not tell is left out."""
+        observation, reward, terminated, truncated, info = step
+        pairs: dict[str, tuple[Any, Any]] = {
+            "reward": (reward, peer.reward),
+            "terminated": (terminated or (peer.truncated is None and truncated), peer.terminated),
+            "truncated": (truncated, peer.truncated),
+            "lives": (info["lives"], peer.lives),
+            "episode_frame_number": (info["episode_frame_number"], peer.episode_frame_number),
+        }
+        pixels = 0
+        if peer.observation is not None:
+            pairs["shape"] = observation.shape, peer.observation.shape
+            if self._is_dtype_same:
+                pairs["dtype"] = observation.dtype, peer.observation.dtype
+            is_comparable = observation.shape == peer.observation.shape
+            pixels = int((observation != peer.observation).sum()) if is_comparable else observation.size
+        texts = [f"{pixels:,} pixels"] if pixels else []
+        for name, (mine, theirs) in pairs.items():
+            if theirs is not None and mine != theirs:
+                self.values += 1
+                texts.append(f"{name} {mine} instead of {theirs}")
+        self.pixels += pixels
+        if texts and self.first is None:
+            self.first = f"{when}: {', '.join(texts)}"
+
+
+def compare(
+    preset: str,
+    rom: str,
+    steps: int,
+    *,
+    seed: int = 0,
+    fields: Mapping[str, Any] | None = None,
+    advance: _Advance | None = None,
+) -> Comparison:
+    """Play a game at random with `AtariEnv` beside a preset's real package, and compare all that both give.
+
+    Args:
+        preset (str): one of `PEERS`.
+        rom (str): the ROM's id.
+        steps (int): how many steps to play.
+        seed (int): seeds the actions and both games.
+        fields (dict, optional): fields of `AtariRules` that are to be other than the preset's.
+        advance (Callable[[int], None], optional): called after every step with 1.
+
+    Returns:
+        Comparison: what differs.
+
+    Raises:
+        NotCompared: the package refuses the game.
+        TypeError: there is no such field, or its value has the wrong type.
+        ValueError: a value of a field is not allowed.
+    """
+    fields = fields or {}
+    env = AtariEnv(rom, preset=preset, **fields)
+    try:
+        package = PEERS[preset].make(rom, **fields)
+    except (AssertionError, ValueError) as error:
+        raise NotCompared(f"refused by {PEERS[preset].distribution}") from error
+    rng = np.random.default_rng(seed)
+    differences = _Differences(is_dtype_same=preset != "labml")  # its float64 hold uint8's values
+    step = episodes = 0
+
+    def reset(seed: int | None) -> None:
+        observation, info = env.reset(seed=seed)
+        differences.count(f"reset after step {step}", (observation, 0.0, False, False, info), package.reset(seed))
+
+    try:
+        reset(seed)
+        for step in range(1, steps + 1):
+            action = int(rng.integers(len(env.get_action_meanings())))
+            mine, theirs = env.step(action), package.step(action)
+            differences.count(f"step {step}", mine, theirs)
+            _, _, terminated, truncated, info = mine
+            if env.rules.life_loss == "report":
+                is_over = truncated or "episode" in info
+            else:
+                is_over = terminated or truncated or theirs.terminated or bool(theirs.truncated)
+            if is_over:
+                episodes += 1
+                is_seeded = episodes % _SEED_EPISODES == 0 and preset not in _UNSEEDED
+                reset(seed + episodes if is_seeded else None)
+            if advance is not None:
+                advance(1)
+    except Exception:
+        # Whoever is in another state than the other may refuse what the other asks for.
+        if differences.first is None:
+            raise
+    finally:
+        env.close()
+        package.close()
+    return Comparison(step, episodes, differences.pixels, differences.values, differences.first)
+
+
+def compare_golden(preset: str, rom: str) -> Comparison:
+    """Play the scenario of the golden hashes, and compare them.
+
+    Args:
+        preset (str): one of `PEERS`.
+        rom (str): the ROM's id.
+
+    Returns:
+        Comparison: which of the hashes differs. After other inputs nothing can be said about the outputs.
+
+    Raises:
+        NotCompared: there are no golden hashes of the game.
+    """
+    entry = _find_golden(preset)
+    if entry is None or rom not in entry.games:
+        raise NotCompared("no golden hashes")
+    expected, digests = entry.games[rom], golden.play(preset, rom)
+    difference = None
+    if digests.inputs != expected.inputs:
+        difference = "inputs: the emulator itself gives something else here, so the outputs cannot be judged"
+    elif digests.outputs != expected.outputs:
+        difference = "outputs: the emulator gives the same, but what is made of it differs"
+    return Comparison(golden.PART_STEPS * len(golden.PARTS), 0, 0, int(difference is not None), difference)
+
+
+def is_installed(peer: Peer) -> bool:
+    """Return whether a package and all that it needs are there."""
+    return all(importlib.util.find_spec(module) is not None for module in peer.modules)
+
+
+def run(
+    presets: Sequence[str] = tuple(PEERS), games: Sequence[str] = golden.GAMES, steps: int = 500, seed: int = 0
+) -> int:
+    """Compare presets with their packages, or where those are not installed with golden hashes, and show the result.
+
+    Args:
+        presets (Sequence[str]): which of `PEERS`.
+        games (Sequence[str]): ROMs' ids.
+        steps (int): how many steps each game is played with each package. The scenarios of golden hashes have their
+            own number.
+        seed (int): seeds the actions and the games.
+
+    Returns:
+        int: the exit status: 0, or 1 if anything differs.
+    """
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 10_000  # lines of a file are as long as they are
+    console.print(_describe_machine(), "", sep="\n")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    table.add_column("preset")
+    table.add_column("compared with")
+    for heading in ("games", "steps", "episodes", "pixels differ", "values differ"):
+        table.add_column(heading, justify="right")
+    notes: list[str] = []
+    game_num = differing_num = 0
+    with _show_progress(len(presets) * len(games) * steps) as advance:
+        for preset in presets:
+            found, left_out = _compare_games(preset, games, steps, seed, advance)
+            differing = {rom: text for rom, (*_, text) in found.items() if text is not None}
+            game_num += len(found)
+            differing_num += len(differing)
+            columns = zip(*(comparison[:4] for comparison in found.values()), strict=True)
+            counts = [f"{sum(column):,}" for column in columns] or ["0"] * 4
+            if is_installed(PEERS[preset]):
+                against = f"{PEERS[preset].distribution} {find_version(PEERS[preset].distribution)}"
+            else:
+                against = "golden hashes"
+                counts[1:3] = "-", "-"  # which hashes do not tell
+                notes += _warn_of_version(preset)
+            table.add_row(preset, against, f"{len(found)}", *counts)
+            notes += [f"[bold red]{preset}, {rom}, {escape(text)}[/]" for rom, text in differing.items()]
+            notes += [f"{preset}, {reason}: {', '.join(roms)}" for reason, roms in left_out.items()]
+    console.print(table, "", *notes, sep="\n")
+    if game_num:
+        text = f"{differing_num or 'none'} of {game_num} comparisons found a difference"
+        console.print(text, style="bold red" if differing_num else "green")
+    else:
+        console.print("nothing was compared")
+    return 1 if differing_num else 0
+
+
+def _compare_games(
+    preset: str, games: Sequence[str], steps: int, seed: int, advance: _Advance
+) -> tuple[dict[str, Comparison], dict[str, list[str]]]:
+    """Return what was found for each game, and those with which nothing was compared, by the reason."""
+    found: dict[str, Comparison] = {}
+    left_out: dict[str, list[str]] = {}
+    for rom in games:
+        try:
+            if is_installed(PEERS[preset]):
+                found[rom] = compare(preset, rom, steps, seed=seed, advance=advance)
+                continue
+            found[rom] = compare_golden(preset, rom)
+        except NotCompared as reason:
+            left_out.setdefault(str(reason), []).append(rom)
+        advance(steps)
+    return found, left_out
+
+
+def _find_golden(preset: str) -> golden.Golden | None:
+    return golden.load().get(VERSIONED[preset])
+
+
+def _warn_of_version(preset: str) -> list[str]:
+    """Return a warning if the golden hashes of a preset are of another version of the emulator."""
+    entry, version = _find_golden(preset), find_version("ale-py")
+    if entry is None or entry.ale_py == version:
+        return []
+    return [f"{preset}: the golden hashes are those of ale-py {entry.ale_py}; the inputs of {version} may differ"]
+
+
+def _describe_machine() -> str:
+    try:
+        import cv2  # noqa: PLC0415 - of an extra
+
+        opencv = cv2.__version__
+    except ImportError:
+        opencv = None
+    versions = {
+        "fastatari": __version__,
+        "Python": platform.python_version(),
+        "numpy": np.__version__,
+        "ale-py": find_version("ale-py"),
+        "gymnasium": find_version("gymnasium"),
+        "opencv": opencv,
+    }
+    known = [f"{name} {version or 'missing'}" for name, version in versions.items()]
+    return ", ".join([*known, platform.platform()])
+
+
+@contextlib.contextmanager
+def _show_progress(total: int) -> Iterator[_Advance]:
+    """Show a progress bar, if standard error is a terminal; yield what advances it by a number of steps."""
+    console = Console(stderr=True)
+    columns = (
+        BarColumn(30),
+        TextColumn("{task.percentage:3.0f}% "),
+        TimeElapsedColumn(),
+        TextColumn("elapsed "),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda steps: progress.advance(task, steps)
