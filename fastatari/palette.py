@@ -148,8 +148,8 @@ def pool_table(order: str, palette: str, gray: str | None) -> npt.NDArray[np.uin
         gray (str | None): one of `GRAYS`; None for planes in colour.
 
     Returns:
-        uint32[65536]: by colour indices ``first + 256 * second``, a gray level, or red, green and blue, a byte each, the
-        lowest first; the same array for all.
+        uint32[65536]: by colour indices ``first + 256 * second``, a gray level, or red, green and blue, a byte each,
+        the lowest first; the same array for all.
     """
     levels = [np.maximum.outer(table, table).ravel() for table in pool_levels(order, palette, gray)]
     if gray is not None and order == "max-gray-resize":

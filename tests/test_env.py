@@ -459,7 +459,7 @@ def test_bad_actions_change_nothing(action, error, message):
         ({"render_mode": "ansi"}, ValueError, "`render_mode` must be one of 'human', 'rgb_array', got 'ansi'"),
         ({"start_states": "old"}, ValueError, "`start_states` must be one of 'saved', 'true', got 'old'"),
         ({"episode_statistics": 1}, TypeError, "`episode_statistics` must be True or False, got 1"),
-        ({"frameskip": 4}, TypeError, "got an unexpected keyword argument 'frameskip'; the closest rule is 'frame_skip'"),
+        ({"frameskip": 4}, TypeError, "unexpected keyword argument 'frameskip'; the closest rule is 'frame_skip'"),
         ({"mode": 3}, ValueError, "`mode` must be one of 0, 4, 8, .*, got 3"),
         ({"difficulty": 7}, ValueError, "`difficulty` must be one of 0, 1, got 7"),
         ({"screen_size": (170, 84)}, ValueError, r"`size` must be at most \(210, 160\), got \(84, 170\)"),

@@ -111,7 +111,7 @@ def test_fields_that_do_not_go_together_are_refused(fields, message):
 
 @pytest.mark.parametrize("name", ["sb4", "sb3@2", "", None, 3, ["sb3"]])
 def test_unknown_presets_are_refused(name):
-    with pytest.raises(ValueError, match="`preset` must be one of 'labml', 'gymnasium', 'sb3', 'cleanrl', .*, got "):
+    with pytest.raises(ValueError, match=r"`preset` must be one of 'labml', 'gymnasium', 'sb3', 'cleanrl', .*, got "):
         AtariRules.from_preset(name)
 
 

@@ -73,7 +73,7 @@ def test_other_rules_are_compared(life_loss):
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
 def test_a_difference_is_described_and_fails(capsys, peer, fields, words):
-    peer("gymnasium", make=lambda rom: packages.make_gymnasium(rom, **fields))
+    peer("gymnasium", make=lambda rom, **rules: packages.make_gymnasium(rom, **rules | fields))
     assert verify.run(["gymnasium"], ["pong"], 60) == 1
     output = capsys.readouterr().out
     assert all(word in output for word in words)
@@ -138,7 +138,7 @@ def test_the_command_compares_what_it_is_told(capsys):
     assert f"ale-py {ale_py.__version__}, " in first
     rows = [line.split() for line in lines]
     version = ale_py.__version__
-    assert ["ale", "ale-py", version, "2", "40", "0", "0", "0"] in rows
+    assert ["ale", "ale-py", version, "2", "40", "0", "0", "0"] in rows  # both games, each in two parts
     assert [row[0] for row in rows if row[1:2] == ["ale-py"] or row[:1] == ["gymnasium"]] == ["gymnasium", "ale"]
     assert lines[-1] == "none of 4 comparisons found a difference"
 

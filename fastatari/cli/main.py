@@ -96,7 +96,7 @@ def _add_verify(commands: Any) -> None:
         default=argparse.SUPPRESS,
         help="every game that ale-py plays",
     )
-    verify.add_argument("--steps", type=_positive, default=500, metavar="N", help="steps of each preset and game")
+    verify.add_argument("--steps", type=_positive, default=600, metavar="N", help="steps of each preset and game")
     verify.add_argument("--seed", type=_seed, default=0, metavar="N", help="seeds the actions and the games")
 
 

@@ -187,15 +187,15 @@ def is_installed(peer: Peer) -> bool:
 
 
 def run(
-    presets: Sequence[str] = tuple(PEERS), games: Sequence[str] = golden.GAMES, steps: int = 500, seed: int = 0
+    presets: Sequence[str] = tuple(PEERS), games: Sequence[str] = golden.GAMES, steps: int = 600, seed: int = 0
 ) -> int:
     """Compare presets with their packages, or where those are not installed with golden hashes, and show the result.
 
     Args:
         presets (Sequence[str]): which of `PEERS`.
         games (Sequence[str]): ROMs' ids.
-        steps (int): how many steps each game is played with each package. The scenarios of golden hashes have their
-            own number.
+        steps (int): how many steps each game is played with each package, half of them under a small budget of frames,
+            so that episodes end. The scenarios of golden hashes have their own number.
         seed (int): seeds the actions and the games.
 
     Returns:
@@ -247,13 +247,28 @@ def _compare_games(
     for rom in games:
         try:
             if is_installed(PEERS[preset]):
-                found[rom] = compare(preset, rom, steps, seed=seed, advance=advance)
+                found[rom] = _compare_parts(preset, rom, steps, seed, advance)
                 continue
             found[rom] = compare_golden(preset, rom)
         except NotCompared as reason:
             left_out.setdefault(str(reason), []).append(rom)
         advance(steps)
     return found, left_out
+
+
+def _compare_parts(preset: str, rom: str, steps: int, seed: int, advance: _Advance) -> Comparison:
+    """Compare under the rules of each part of the golden scenario, for an equal share of the steps."""
+    parts = []
+    for number, fields in enumerate(golden.PARTS):
+        share = (steps + number) // len(golden.PARTS)
+        parts.append(compare(preset, rom, share, seed=seed, fields=fields, advance=advance))
+    texts = [
+        ", ".join([*(f"{name}={value}" for name, value in fields.items()), part.difference])
+        for part, fields in zip(parts, golden.PARTS, strict=True)
+        if part.difference is not None
+    ]
+    steps, episodes, pixels, values = (sum(part[index] for part in parts) for index in range(4))
+    return Comparison(steps, episodes, pixels, values, texts[0] if texts else None)
 
 
 def _find_golden(preset: str) -> golden.Golden | None:
