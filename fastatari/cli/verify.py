@@ -267,8 +267,13 @@ def _compare_parts(preset: str, rom: str, steps: int, seed: int, advance: _Advan
         for part, fields in zip(parts, golden.PARTS, strict=True)
         if part.difference is not None
     ]
-    steps, episodes, pixels, values = (sum(part[index] for part in parts) for index in range(4))
-    return Comparison(steps, episodes, pixels, values, texts[0] if texts else None)
+    return Comparison(
+        sum(part.steps for part in parts),
+        sum(part.episodes for part in parts),
+        sum(part.pixels for part in parts),
+        sum(part.values for part in parts),
+        texts[0] if texts else None,
+    )
 
 
 def _find_golden(preset: str) -> golden.Golden | None:
