@@ -367,6 +367,7 @@ class Engine:
         Returns:
             bool: whether its first plane is made of both; otherwise it is made of `_screen`.
         """
+        self._marked_frame = -1
         if self.rules.life_loss == "continue" and not self.is_game_over:
             is_pair = self._go_on(seed, slots)
             return self._fire_steps(seed, slots) or is_pair
