@@ -16,7 +16,7 @@ import numpy.typing as npt
 from fastatari import palette, start_states
 from fastatari.checks import check_choice, to_int
 from fastatari.errors import InvalidAction
-from fastatari.generators import EmulatorDraws
+from fastatari.generators import EmulatorDraws, StickyActions
 from fastatari.resets import Resets, Start
 
 # gymnasium's ids around a game's name, as in ALE/Breakout-v5 and BreakoutNoFrameskip-v4. They name the ROM only:
@@ -81,14 +81,14 @@ class ConsoleState(NamedTuple):
     Attributes:
         emulator (bytes): the emulator's state, serialised by ale-py.
         frames_before (int): how many frames were played before the game was reset.
-        last_action (int): the action that would stick.
-        draws (EmulatorDraws | None): what decides that.
+        last_action (int | None): the action that would stick.
+        draw (Callable[[], float] | None): what decides that, if it is the console's own.
     """
 
     emulator: bytes
     frames_before: int
-    last_action: int
-    draws: EmulatorDraws | None
+    last_action: int | None
+    draw: Callable[[], float] | None
 
 
 class Console:
@@ -99,7 +99,7 @@ class Console:
         start_states ("saved" | "true"): whether resets restore the saved state of an earlier reset, where that is exact
             (`fastatari.start_states`): 0.04 ms instead of 5 ms, for the emulation of some 70 frames.
         repeat_action_probability (float): how probably a frame repeats the last action.
-        sticky_draws ("emulator" | "np_random"): whether ale-py's numbers decide that, or those of `draw`.
+        sticky_draws ("emulator" | "np_random"): whether ale-py's numbers decide that, or those set by `draw_by`.
         full_action_space (bool): all 18 actions instead of those that the game uses.
         mode (int, optional): the game's mode; by default its default mode.
         difficulty (int, optional): the game's difficulty; the same.
@@ -112,8 +112,6 @@ class Console:
         actions (tuple[ale_py.Action, ...]): the game's actions, by index.
         action_meanings (tuple[str, ...]): their names.
         ale (ALEInterface): the emulator.
-        draw (Callable[[], float] | None): draws a number from 0 to 1 that decides whether a frame repeats the last
-            action; set by `seed`.
         draws_at_reset (bool): whether starts depend on `seed`, which then takes effect by `rewind`.
 
     Raises:
@@ -139,8 +137,8 @@ class Console:
         check_choice("start_states", start_states, START_STATES)
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
         self.ale = ale = ale_py.ALEInterface()
-        # Actions stick in `_act_stickily`, and so starts are the same whatever the emulator's own generator draws; but
-        # for a few games, where the emulator does it.
+        # Not the emulator makes actions stick, and so starts are the same whatever its generator draws; but for a few
+        # games.
         self.draws_at_reset = self.rom in ACTING_AT_RESET and (repeat_action_probability > 0 or mode is not None)
         is_native = self.draws_at_reset and sticky_draws == "emulator"
         ale.setInt("random_seed", 0)
@@ -158,15 +156,15 @@ class Console:
         is_swept = mode is None and difficulty is None and not self.draws_at_reset
         self._resets = Resets(ale, _known_start(self.rom) if start_states == "saved" and is_swept else None)
         self._frames_before = 0
-        self._repeat_action_probability = repeat_action_probability
-        if sticky_draws == "emulator":  # which compares with a float32
-            self._repeat_action_probability = float(np.float32(repeat_action_probability))
-        self._last_action = ale_py.Action.NOOP
-        self.draw: Callable[[], float] | None = None
-        self._draws: EmulatorDraws | None = None
         # Methods of the emulator itself, because a Python function around each would cost 0.1 us a call.
-        self._is_sticky = repeat_action_probability > 0 and not is_native
-        self.act: Callable[[ale_py.Action], float] = self._act_stickily if self._is_sticky else ale.act
+        self.act: Callable[[ale_py.Action], float] = ale.act
+        self._sticky: StickyActions | None = None
+        if repeat_action_probability > 0 and not is_native:
+            # ale-py compares its numbers with a float32.
+            is_own = sticky_draws == "emulator"
+            probability = float(np.float32(repeat_action_probability)) if is_own else repeat_action_probability
+            self.act = self._sticky = StickyActions(ale.act, probability, ale_py.Action.NOOP)
+        self._has_draws = self._sticky is not None and sticky_draws == "emulator"
         self.lives = ale.lives
         self.game_over = ale.game_over
         self.read_screen = ale.getScreen
@@ -183,15 +181,21 @@ class Console:
         """
         self._frames_before = self.frame_number
         screen = self._resets.reset()
-        self._last_action = ale_py.Action.NOOP
+        if self._sticky is not None:
+            self._sticky.last_action = ale_py.Action.NOOP
         return screen
 
     def seed(self, seed: int) -> None:
         """Seed the emulator's generator, with the lower 32 bits of an integer."""
-        if self._is_sticky:
-            self.draw = self._draws = EmulatorDraws(seed)
+        if self._has_draws:
+            self.draw_by(EmulatorDraws(seed))
         if self.draws_at_reset:
             self.ale.setInt("random_seed", int(np.uint32(seed % 2**32).astype(np.int32)))
+
+    def draw_by(self, draw: Callable[[], float]) -> None:
+        """Let other numbers than the emulator's, from 0 to 1, decide whether a frame repeats the last action."""
+        if self._sticky is not None:
+            self._sticky.draw = draw
 
     def rewind(self) -> None:
         """Let the next reset be the first after loading the ROM; where need be, by loading it, which takes 87 ms."""
@@ -204,7 +208,7 @@ class Console:
     @property
     def start(self) -> int | None:
         """From which start the game was begun, if the same number means the same state, of which ale-py saves all."""
-        return self._resets.group if self._resets.is_plain and not self._repeat_action_probability else None
+        return self._resets.group if self._resets.is_plain and self._sticky is None else None
 
     @property
     def frame_number(self) -> int:
@@ -218,20 +222,24 @@ class Console:
         return number
 
     def clone(self) -> ConsoleState:
-        """Return all that the frames and the resets to come depend on, but for the draws of `draw`."""
+        """Return all that the frames and the resets to come depend on, but for numbers set by `draw_by`."""
         emulator = self._resets.clone(has_generator=self.draws_at_reset)
-        return ConsoleState(emulator, self._frames_before, self._last_action.value, copy.deepcopy(self._draws))
+        if self._sticky is None:
+            return ConsoleState(emulator, self._frames_before, None, None)
+        draw = copy.deepcopy(self._sticky.draw) if self._has_draws else None
+        return ConsoleState(emulator, self._frames_before, self._sticky.last_action.value, draw)
 
     def restore(self, state: ConsoleState) -> None:
         """Go on from what `clone` returned in this console or one of the same arguments, in any process.
 
-        It is as exact as the states of ale-py 0.12.1, which leave out the lives of atlantis2, flags of miniature_golf,
-        and what the next frames of tic_tac_toe_3d and yars_revenge show of those before.
+        It is as exact as ale-py's states; `AtariEnv.restore_state` says where they are not.
         """
         self._resets.restore(state.emulator)
         self._frames_before = state.frames_before
-        self._last_action = ale_py.Action(state.last_action)
-        self.draw = self._draws = copy.deepcopy(state.draws)
+        if self._sticky is not None and state.last_action is not None:
+            self._sticky.last_action = ale_py.Action(state.last_action)
+        if state.draw is not None:
+            self.draw_by(copy.deepcopy(state.draw))
 
     def mark(self) -> ale_py.ALEState:
         """Return the state of a game that `start` is known of, for `jump`, which puts another game of it there."""
@@ -251,13 +259,6 @@ class Console:
                 + ", ".join(self.action_meanings)
             )
         return self.actions[index]
-
-    def _act_stickily(self, action: ale_py.Action) -> float:
-        assert self.draw is not None
-        if self.draw() >= self._repeat_action_probability:
-            self._last_action = action
-        reward: float = self.ale.act(self._last_action)
-        return reward
 
     def _load(self) -> None:
         ale = self.ale

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.utils.seeding import np_random
 
-from fastatari.checks import check_integer
+from fastatari.checks import check_integer, check_pair
 from fastatari.console import Console, ConsoleState, StartStates
 from fastatari.frames import FrameStack
 from fastatari.generators import draw_uniform, new_seed
@@ -18,6 +18,8 @@ from fastatari.rules import AtariRules
 
 UInt8Array = npt.NDArray[np.uint8]
 Observation = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+_Screens = tuple[UInt8Array, UInt8Array]
 
 # Of the indices that stable-baselines3's `FireResetEnv` plays, the first has to be FIRE.
 _STARTING_ACTIONS = (1, 2)
@@ -55,7 +57,8 @@ class Engine:
     Attributes:
         console (Console): the console. Acting on it is not seen by the engine.
         rules (AtariRules): the rules.
-        np_random (np.random.Generator): draws the no-ops, and the repeated actions of ``sticky_draws="np_random"``.
+        np_random (np.random.Generator): draws the no-ops, but for ``seeding="ale"``, and the repeated actions of
+            ``sticky_draws="np_random"``.
         noops (int): how many no-ops followed the last reset of the game.
         lives (int): the lives after the last step or reset.
         has_lost_life (bool): whether they are fewer than those before the last step.
@@ -88,6 +91,8 @@ class Engine:
             difficulty=rules.difficulty,
             is_shown=is_shown,
         )
+        height, width = self.console.screen_shape
+        check_pair("screen_size", rules.size[::-1], (width, height), "(width, height)")
         self._stack = FrameStack(
             self.console.screen_shape,
             rules.size,
@@ -112,12 +117,13 @@ class Engine:
         # Not by the emulator, which would also refuse to play the frames that `Resets` needs.
         self._frame_limit = rules.max_num_frames_per_episode
         self._counts_opening = rules.frame_budget == "game" and self._frame_limit > 0
+        self._noop_draws: np.random.RandomState | None = None
         # By start and number of no-ops: the emulator's state before the last frames of what follows a reset.
         self._openings: dict[tuple[int | None, int], Any] = {}
-        # How many frames of the present one were played, and after how many its state is to be saved.
-        self._opening_frame = self._marked_frame = 0
-        self._marks: list[Any] = []
-        self._game_count = 0
+        # How many frames of the present one were played, after how many its state is to be saved, and that state.
+        self._opening_frame = 0
+        self._marked_frame = -1
+        self._mark: Any = None
 
         self.noops = 0
         self.lives = 0
@@ -164,17 +170,18 @@ class Engine:
             for slot, screen in zip(slots, self._kept, strict=True):
                 slot[:] = screen
         self._cut = None
-        if self._begin_episode(seed, slots):
-            stack.reset(*slots)
-            self._kept = None
-        else:
+        shown = self._begin_episode(seed, slots)
+        if shown is None:
             assert self._screen is not None
             stack.reset(self._screen)
-        self._screen = stack.last_screens[1]
+        else:
+            self._kept = None if shown is slots or self._kept is None else np.array(slots)
+            stack.reset(*shown)
         self.lives = self.console.lives()
-        self._frames_left = self._frame_limit
-        if self._counts_opening:
-            self._frames_left -= self.console.episode_frame_number
+        if not self.episode_length:
+            self._frames_left = self._frame_limit
+            if self._counts_opening:
+                self._frames_left -= self.console.episode_frame_number
         self._is_playing = True
 
     def step(self, action: int) -> tuple[float, bool, bool]:
@@ -187,8 +194,8 @@ class Engine:
             tuple: the reward, whether the episode is terminated, and whether it is truncated. Both can be.
 
         Raises:
-            TypeError: `action` is not an integer. The game goes on unharmed, also after the next two.
-            InvalidAction: the game has no such action.
+            TypeError: `action` is not an integer; the game goes on.
+            InvalidAction: the game has no such action; the game goes on.
             gymnasium.error.ResetNeeded: there was no `reset` yet, or the episode is over, or an exception, as of a
                 signal handler, came in the middle of a step or reset.
         """
@@ -326,16 +333,16 @@ class Engine:
             raise ValueError(f"`state` must be of the same rules, got one with other {', '.join(differ)}")
         self._is_playing = False
         self.console.restore(state.console)
-        if state.planes is not None:
-            self._stack.restore(state.screens, state.planes)
+        self._stack.restore(state.screens, state.planes)
         self._cut = None
         for name, value in state.values.items():
             setattr(self, name, copy.deepcopy(value))
         self._bind_draws()
 
     def set_np_random(self, generator: np.random.Generator) -> None:
-        """Draw from another generator from now on."""
+        """Draw all from another generator from now on, but for what the emulator draws."""
         self.np_random = generator
+        self._noop_draws = None
         self._bind_draws()
 
     def _seed(self, seed: int | None) -> None:
@@ -350,7 +357,7 @@ class Engine:
 
     def _bind_draws(self) -> None:
         if self.rules.sticky_draws == "np_random":
-            self.console.draw = self.np_random.random
+            self.console.draw_by(self.np_random.random)
 
     def _draw_noops(self) -> int:
         if not self.rules.noop_max:
@@ -361,16 +368,16 @@ class Engine:
             noops = draw_uniform(self._noop_draws, self.rules.noop_max)
         return max(0, noops + (self.rules.noop_range == "1..max") - self._fires_before)
 
-    def _begin_episode(self, seed: int | None, slots: tuple[UInt8Array, UInt8Array]) -> bool:
+    def _begin_episode(self, seed: int | None, slots: _Screens) -> _Screens | None:
         """Play to where an episode begins, and leave the last two screens in `slots`.
 
         Returns:
-            bool: whether its first plane is made of both; otherwise it is made of `_screen`.
+            tuple | None: two screens of which its first plane is made, `slots` or others; or None if it is made of
+            `_screen`.
         """
-        self._marked_frame = -1
         if self.rules.life_loss == "continue" and not self.is_game_over:
-            is_pair = self._go_on(seed, slots)
-            return self._fire_steps(seed, slots) or is_pair
+            has_gone_on = self._go_on(seed, slots)
+            return self._fire_steps(seed, slots) or (slots if has_gone_on else None)
         self._begin_game(seed)
         last_frames = 2 if self._fires_after and self._is_pooled else 1
         opening = self._list_opening()
@@ -385,17 +392,14 @@ class Engine:
             self._reference = self.console.lives()
             self.is_game_over = self.is_game_over and not self._fires_after
             self._screen = slots[1]
-            return self._fires_after
-        game_count = self._game_count
+            return slots if self._fires_after else None
         self._opening_frame = 0
         self._marked_frame = len(opening) - last_frames
-        self._marks = []
         self._play_noops(seed, slots)
-        is_pair = self._fire_steps(seed, slots)
-        is_regular = game_count == self._game_count and self._opening_frame == len(opening)
-        if is_regular and self._marks:
-            self._openings[key] = self._marks[0]
-        return is_pair
+        shown = self._fire_steps(seed, slots)
+        if self._mark is not None:
+            self._openings[key] = self._mark
+        return shown
 
     def _list_opening(self) -> list[Any]:
         """Return the actions of all frames that follow a reset of the game, if nothing happens meanwhile."""
@@ -416,9 +420,9 @@ class Engine:
             self._seed(seed)
             self.console.rewind()
         self._screen = self.console.reset()
-        self._game_count += 1
+        self._marked_frame, self._mark = -1, None
 
-    def _play_noops(self, seed: int | None, slots: tuple[UInt8Array, UInt8Array]) -> None:
+    def _play_noops(self, seed: int | None, slots: _Screens) -> None:
         """Play what follows a reset of the game, up to the steps of `_fire_steps`."""
         if self._fires_before:
             self._play_opening(self._fire)
@@ -432,8 +436,9 @@ class Engine:
                 self._reset_game(seed if self.rules.seeding == "gymnasium" else None)
         self._reference = self.console.lives()
 
-    def _go_on(self, seed: int | None, slots: tuple[UInt8Array, UInt8Array]) -> bool:
+    def _go_on(self, seed: int | None, slots: _Screens) -> bool:
         """Begin an episode after a lost life; return whether the game went on."""
+        self._marked_frame, self._mark = -1, None
         if not self._play_step(self._noop, slots):
             self._reference = self.console.lives()
             return True
@@ -441,21 +446,30 @@ class Engine:
         self._play_noops(seed, slots)
         return False
 
-    def _fire_steps(self, seed: int | None, slots: tuple[UInt8Array, UInt8Array]) -> bool:
-        """Play the steps that start a game, as stable-baselines3's `FireResetEnv`; return whether there are any."""
+    def _fire_steps(self, seed: int | None, slots: _Screens) -> _Screens | None:
+        """Play the steps that start a game, as stable-baselines3's `FireResetEnv`.
+
+        Returns:
+            tuple | None: the last two screens of the last of these steps, also if the game was reset or went on after
+            it; None if there are none.
+        """
+        shown = None
         for index in _STARTING_ACTIONS if self._fires_after else ():
             self.is_game_over = self._play_step(self.console.actions[index], slots)
+            shown = slots
             lives = self.console.lives()
             is_lost = self._least_lives <= lives < self._reference and self.rules.life_loss == "continue"
             self._reference = lives
+            if self.is_game_over or is_lost:
+                shown = slots[0].copy(), slots[1].copy()
             if self.is_game_over:
                 self._begin_game(seed)
                 self._play_noops(seed, slots)
             elif is_lost:
                 self._go_on(seed, slots)
-        return self._fires_after
+        return shown
 
-    def _play_step(self, action: Any, slots: tuple[UInt8Array, UInt8Array]) -> bool:
+    def _play_step(self, action: Any, slots: _Screens) -> bool:
         """Play a step of an opening and read its screens; return whether the game is over."""
         is_over = False
         for frame in range(self.rules.frame_skip):
@@ -472,7 +486,7 @@ class Engine:
     def _play_opening(self, action: Any) -> bool:
         """Play a frame of an opening; return whether the game is over."""
         if self._opening_frame == self._marked_frame and self.console.start is not None:
-            self._marks.append(self.console.mark())
+            self._mark = self.console.mark()
         self._opening_frame += 1
         self.console.act(action)
         self._screen = self.console.read_screen()

@@ -32,7 +32,8 @@ class AtariEnv(gymnasium.Env[Observation, int]):
             emulating some 70 frames. Only done where nothing that can be observed depends on it.
         episode_statistics (bool): whether ``info["episode"]`` is there at the end of a game. gymnasium's
             `RecordEpisodeStatistics` insists on writing it itself.
-        overrides: fields of `AtariRules` that are to be other than the preset's.
+        overrides: fields of `AtariRules` that are to be other than the preset's. `gymnasium.make` takes
+            ``max_episode_steps`` for itself.
 
     Attributes:
         rules (AtariRules): all that decides what is computed; ``rules.describe()`` prints it.
@@ -41,10 +42,10 @@ class AtariEnv(gymnasium.Env[Observation, int]):
         action_space (spaces.Discrete): indices of `get_action_meanings`.
 
     ``info`` holds, after a step: ``lives``, those left; ``episode_frame_number`` and ``frame_number``, the frames since
-    the game's start and since the ROM was loaded; ``raw_reward``, the sum of the frames' rewards; ``life_lost``; and if
-    the next reset begins a new game, ``episode``, with the sum of the raw rewards ``r``, the number of steps ``l`` and
-    the seconds ``t`` since the game's start. After a reset: ``lives``, both frame numbers, and ``noops``, how many
-    no-ops followed the game's start.
+    the game's start and since the ROM was loaded; ``raw_reward``, the sum of the frames' rewards; ``life_lost``;
+    ``game_over``, whether the game is over or truncated; and if the next reset begins a new game, ``episode``, with the
+    sum of the raw rewards ``r``, the number of steps ``l`` and the seconds ``t`` since the game's start. After a reset:
+    ``lives``, both frame numbers, and ``noops``, how many no-ops followed the game's start.
 
     Raises:
         TypeError: `game` is not a string; there is no such rule; a rule has the wrong type.
@@ -69,13 +70,9 @@ class AtariEnv(gymnasium.Env[Observation, int]):
             check_choice("render_mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
         self._has_statistics = check_flag("episode_statistics", episode_statistics)
-        self._arguments = {
-            "game": game, "preset": preset, "render_mode": render_mode, "start_states": start_states,
-            "episode_statistics": episode_statistics, **overrides,
-        }  # fmt: skip
-        self._engine_or_none: Engine | None = Engine(
-            game, self.rules, start_states=start_states, is_shown=render_mode == "human"
-        )
+        self._engine_arguments: dict[str, Any] = {"start_states": start_states, "is_shown": render_mode == "human"}
+        self._engine_or_none: Engine | None = Engine(game, self.rules, **self._engine_arguments)
+        self._np_random_seed = -1  # what gymnasium says of a generator whose seed is not known
         # gymnasium's wrappers write to it, which must not reach other environments.
         self.metadata = {**self.metadata, "render_fps": max(1, round(60 / self.rules.frame_skip))}
         self.action_space: spaces.Discrete[Any] = spaces.Discrete(len(self._engine.console.actions))
@@ -134,8 +131,8 @@ class AtariEnv(gymnasium.Env[Observation, int]):
             truncated; and info.
 
         Raises:
-            TypeError: `action` is not an integer. The game goes on unharmed, also after the next.
-            InvalidAction: the game has no such action.
+            TypeError: `action` is not an integer; the game goes on.
+            InvalidAction: the game has no such action; the game goes on.
             gymnasium.error.ResetNeeded: there was no `reset` yet, or the episode is over.
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
         """
@@ -148,6 +145,7 @@ class AtariEnv(gymnasium.Env[Observation, int]):
             "frame_number": console.frame_number,
             "raw_reward": engine.raw_reward,
             "life_lost": engine.has_lost_life,
+            "game_over": engine.is_game_over,
         }
         is_new_game = engine.is_game_over or (terminated and self.rules.life_loss == "reset")
         if is_new_game and self._has_statistics:
@@ -181,8 +179,9 @@ class AtariEnv(gymnasium.Env[Observation, int]):
     def restore_state(self, state: EngineState) -> None:
         """Go on from what `clone_state` returned: every step and reset to come is what it was, to the byte.
 
-        It is as exact as the states of ale-py 0.12.1, which leave out the lives of atlantis2, flags of miniature_golf,
-        and what the next frames of tic_tac_toe_3d and yars_revenge show of those before.
+        It is as exact as the states of ale-py 0.12.1. These leave out the lives of atlantis2, flags of miniature_golf,
+        what the next frames of yars_revenge and tic_tac_toe_3d show of those before, and which action sticks in
+        adventure, berzerk, double_dunk and video_cube.
 
         Args:
             state (EngineState): of an environment of the same game and rules, in this process or another.
@@ -210,7 +209,10 @@ class AtariEnv(gymnasium.Env[Observation, int]):
 
     @property
     def np_random(self) -> np.random.Generator:
-        """The generator of no-ops."""
+        """The generator of no-ops, and with stable-baselines3's rules of sticky actions.
+
+        That of no-ops only once it was set where ``rules.seeding`` is "ale".
+        """
         return self._engine.np_random
 
     @np_random.setter
@@ -223,12 +225,15 @@ class AtariEnv(gymnasium.Env[Observation, int]):
         return self._engine.np_random
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"arguments": self._arguments, "state": self.clone_state(), "spec": self.spec}
+        state = None if self._engine_or_none is None else self.clone_state()
+        return {**self.__dict__, "_engine_or_none": state}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state["arguments"])  # type: ignore[misc]
-        self.restore_state(state["state"])
-        self.spec = state["spec"]
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        self.__dict__ |= attributes
+        state = attributes["_engine_or_none"]
+        if state is not None:
+            self._engine_or_none = Engine(state.rom, self.rules, **self._engine_arguments)
+            self._engine_or_none.restore_state(state)
 
     @property
     def _engine(self) -> Engine:

@@ -141,8 +141,7 @@ class FrameStack:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(*state["arguments"])  # type: ignore[misc]
-        if state["planes"] is not None:
-            self.restore(state["screens"], state["planes"])
+        self.restore(state["screens"], state["planes"])
 
     @property
     def screens(self) -> tuple[UInt8Array, UInt8Array]:
@@ -171,7 +170,7 @@ class FrameStack:
 
         Args:
             screen (uint8[H, W]): colour indices, C-contiguous; only read, not kept.
-            second (uint8[H, W], optional): the same, of the frame after it. Not one of `screens`.
+            second (uint8[H, W], optional): the same, of the frame after it. Not the first of `screens`.
 
         Raises:
             TypeError: a screen is not a uint8 array.
@@ -277,15 +276,17 @@ class FrameStack:
         """Return the stack, along its first axis: uint8[K, h, w] or uint8[K, h, w, 3], a fresh array."""
         return self._ring.stack.copy()
 
-    def restore(self, screens: UInt8Array, planes: UInt8Array) -> None:
+    def restore(self, screens: UInt8Array, planes: UInt8Array | None) -> None:
         """Bring the stack to where another one of the same arguments is.
 
         Args:
             screens (uint8[2, H, W]): that one's `last_screens`; only read.
-            planes (uint8[K, h, w] or uint8[K, h, w, 3]): what that one's `read_planes` returned; only read.
+            planes (uint8[K, h, w] or uint8[K, h, w, 3] | None): what that one's `read_planes` returned; only read. None
+                if it was not `reset` yet.
         """
         self.reset(*screens)
-        for plane in planes:
+        self.has_reset = planes is not None
+        for plane in () if planes is None else planes:
             self._ring.push(plane)
 
     @property

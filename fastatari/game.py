@@ -95,8 +95,8 @@ class Game:
             episode's first.
 
         Raises:
-            TypeError: `action` is not an integer. The game goes on unharmed, also after the next two.
-            InvalidAction: the game has no such action.
+            TypeError: `action` is not an integer; the game goes on.
+            InvalidAction: the game has no such action; the game goes on.
             gymnasium.error.ResetNeeded: there was no `reset` yet, or an exception, as of a signal handler, came in the
                 middle of a step or reset.
         """

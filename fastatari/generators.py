@@ -1,5 +1,6 @@
 """The random numbers that a game depends on, drawn as ale-py and its C++ library draw them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,32 @@ class EmulatorDraws:
             self._used = 0
         self._used += 1
         return self._draws[self._used - 1]
+
+
+class StickyActions:
+    """Plays frames, of which some repeat the last action instead of the one asked for.
+
+    Args:
+        act (Callable): plays a frame with an action of the emulator, and returns its reward.
+        probability (float): how probably a frame repeats the last action.
+        noop: the action before the first.
+
+    Attributes:
+        last_action: the action of the last frame.
+        draw (Callable[[], float] | None): draws a number from 0 to 1 that decides; to be set before the first frame.
+    """
+
+    def __init__(self, act: Callable[[Any], float], probability: float, noop: Any) -> None:
+        self._act, self._probability = act, probability
+        self.last_action = noop
+        self.draw: Callable[[], float] | None = None
+
+    def __call__(self, action: Any) -> float:
+        """Play a frame."""
+        assert self.draw is not None
+        if self.draw() >= self._probability:
+            self.last_action = action
+        return self._act(self.last_action)
 
 
 def draw_uniform(generator: np.random.RandomState, count: int) -> int:

@@ -107,7 +107,14 @@ class Resets:
     def restore(self, data: bytes) -> None:
         """Bring the emulator to a state that `clone` returned, of this process or another."""
         self._generator = self._ram = None
-        self._ale.restoreState(self._state_type(data))
+        state = self._state_type(data)
+        self._ale.restoreState(state)
+        # What a state leaves out is as after a reset, or as after a frame.
+        if self._ale.getEpisodeFrameNumber() == 0:
+            self._ale.reset_game()
+        else:
+            self._play(1)
+        self._ale.restoreState(state)
 
     def reset(self) -> UInt8Array:
         """Begin an episode.

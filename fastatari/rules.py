@@ -59,7 +59,8 @@ class AtariRules:
     ] = "ignore"
     life_unit: Annotated[
         Literal["frame", "step"],
-        "when lives are looked at: after each frame, which ends the step, or after the step",
+        "when lives are looked at: after each frame, where a loss that ends the episode ends the step, too, or "
+        "after the step",
     ] = "frame"
     life_reference: Annotated[
         Literal["frame", "step", "reset"],
@@ -77,12 +78,12 @@ class AtariRules:
     ] = "clear"
 
     reward_clip: Annotated[bool, "whether rewards are replaced by their sign"] = False
-    max_num_frames_per_episode: Annotated[int, "frames after which an episode is truncated; 0 for never"] = 108_000
+    max_num_frames_per_episode: Annotated[int, "frames after which a game is truncated; 0 for never"] = 108_000
     frame_budget: Annotated[
         Literal["game", "steps"],
-        "which frames count: all since the game's start, or those of the episode's steps",
+        "which frames count: all since the game's start, or those of its steps",
     ] = "game"
-    max_episode_steps: Annotated[int | None, "steps after which an episode is truncated; None for never"] = None
+    max_episode_steps: Annotated[int | None, "steps after which a game is truncated; None for never"] = None
 
     repeat_action_probability: Annotated[float, "how probably a frame repeats the last action: sticky actions"] = 0.0
     sticky_draws: Annotated[Literal["emulator", "np_random"], "the generator that decides it"] = "emulator"
@@ -108,7 +109,8 @@ class AtariRules:
                 check_choice(name, getattr(self, name), typing.get_args(kind))
         if isinstance(self.screen_size, tuple | list):
             check_pair("screen_size", self.screen_size, (MAX_SIDE, MAX_SIDE), "(width, height)")
-            self._set("screen_size", tuple(int(side) for side in self.screen_size))
+            width, height = map(int, self.screen_size)
+            self._set("screen_size", width if width == height else (width, height))
         else:
             side = check_integer("screen_size", self.screen_size, least=1)
             check_pair("screen_size", (side, side), (MAX_SIDE, MAX_SIDE))

@@ -83,6 +83,12 @@ def test_presets_are_exact(preset, fields, number):
         assert found.episodes > 5
 
 
+@pytest.mark.parametrize("preset", ["sb3", "cleanrl"])
+@pytest.mark.parametrize(("rom", "frame_skip"), [("space_invaders", 120), ("space_invaders", 200), ("assault", 120)])
+def test_lives_lost_in_the_starting_steps_are_as_in_stable_baselines3(preset, rom, frame_skip):
+    check(preset, rom, 25, {"frame_skip": frame_skip})
+
+
 @pytest.mark.sweep
 @pytest.mark.parametrize("rom", GAMES)
 @pytest.mark.parametrize(("preset", "fields", "number"), CASES, ids=name)

@@ -28,6 +28,7 @@ def test_rules_are_frozen_and_can_be_compared():
 def test_a_screen_size_is_width_and_height(screen_size, size):
     assert Rules(screen_size=screen_size).size == size
     assert hash(Rules(screen_size=screen_size))
+    assert Rules(screen_size=84) == Rules(screen_size=(84, 84))
 
 
 def test_describe_prints_each_rule(capsys):

@@ -137,7 +137,7 @@ def compare(
             differences.count(f"step {step}", mine, theirs)
             _, _, terminated, truncated, info = mine
             if env.rules.life_loss == "report":
-                is_over = truncated or "episode" in info
+                is_over = info["game_over"]
             else:
                 is_over = terminated or truncated or theirs.terminated or bool(theirs.truncated)
             if is_over:
