@@ -278,10 +278,16 @@ def make_games(game: str) -> tuple[Game, ReferenceGame]:
     return ours, reference
 
 
-def make_envs(game: str) -> tuple[Episodes, Episodes]:
-    """Return `AtariEnv` and what it stands for, gymnasium's wrappers on ale-py's bare environment, in equal states."""
-    wrapped = gymnasium.wrappers.AtariPreprocessing(make_base(game))
-    envs = Episodes(AtariEnv(game)), Episodes(gymnasium.wrappers.FrameStackObservation(wrapped, 4))
+def make_envs(game: str, *, ends_by_life: bool = False) -> tuple[Episodes, Episodes]:
+    """Return `AtariEnv` and what it stands for, gymnasium's wrappers on ale-py's bare environment, in equal states.
+
+    Args:
+        game: the ROM's id.
+        ends_by_life: whether a lost life ends an episode, and the next one begins a new game.
+    """
+    wrapped = gymnasium.wrappers.AtariPreprocessing(make_base(game), terminal_on_life_loss=ends_by_life)
+    env = AtariEnv(game, life_loss="reset" if ends_by_life else "ignore")
+    envs = Episodes(env), Episodes(gymnasium.wrappers.FrameStackObservation(wrapped, 4))
     for _ in range(_ENV_RESETS):
         envs[0].reset()
     assert_same(*(env.reset(0) for env in envs))

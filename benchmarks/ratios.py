@@ -126,11 +126,11 @@ def measure(effort: Effort) -> Iterator[Result]:
         actions = contenders.draw_actions(game, (len(turns), effort.game_steps))
         races = (contenders.race_steps(games, actions[turn], turn) for turn in turns)
         yield summarise(GAME, game, np.mean, races)
-    for game in PLAYED:
-        envs = contenders.make_envs(game)
+    for game, ends_by_life in ((PLAYED[0], False), (PLAYED[0], True), (PLAYED[1], False)):
+        envs = contenders.make_envs(game, ends_by_life=ends_by_life)
         actions = contenders.draw_actions(game, (len(turns), effort.game_steps))
         races = (contenders.race_steps(envs, actions[turn], turn) for turn in turns)
-        yield summarise(ENV, game, np.mean, races)
+        yield summarise(ENV, f"{game}, an episode a life" if ends_by_life else game, np.mean, races)
     envs = contenders.make_envs(PLAYED[0])
     seeds = np.arange(len(turns) * effort.resets).reshape(len(turns), -1).tolist()
     races = (contenders.race_resets(envs, seeds[turn], turn) for turn in turns)
