@@ -178,10 +178,10 @@ class Engine:
             self._kept = None if shown is slots or self._kept is None else np.array(slots)
             stack.reset(*shown)
         self.lives = self.console.lives()
-        if not self.episode_length:
+        if self._counts_opening:
+            self._frames_left = self._frame_limit - self.console.episode_frame_number
+        elif not self.episode_length:
             self._frames_left = self._frame_limit
-            if self._counts_opening:
-                self._frames_left -= self.console.episode_frame_number
         self._is_playing = True
 
     def step(self, action: int) -> tuple[float, bool, bool]:

@@ -34,6 +34,8 @@ FIELDS = {
         {"reward_clip": False, "noop_max": 0},
         {"max_num_frames_per_episode": 30},
         {"max_num_frames_per_episode": 12},
+        {"max_num_frames_per_episode": 301},
+        {"max_num_frames_per_episode": 450},
         {"repeat_action_probability": 0.25},
         {"screen_size": 64, "stack_num": 3},
     ],
@@ -80,7 +82,7 @@ def test_presets_are_exact(preset, fields, number):
     steps = max(200, -(-5000 // len(FIELDS[preset])))
     found = check(preset, GAMES[number % len(GAMES)], steps, fields)
     if "max_num_frames_per_episode" in fields:
-        assert found.episodes > 5
+        assert found.episodes > 2
 
 
 @pytest.mark.parametrize("preset", ["sb3", "cleanrl"])
