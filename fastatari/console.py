@@ -58,8 +58,8 @@ def find_rom(game: str) -> tuple[str, Path]:
             f"`game` {game!r} is not a game of ale-py {ale_py.__version__}; the closest is {roms[closest]!r}"
         )
     rom = roms[key]
-    path = _find_path(rom)
-    if path is None:
+    path: Path | None = ale_py.roms.get_rom_path(rom)
+    if path is None or ale_py.ALEInterface.isSupportedROM(path) is None:
         raise ValueError(f"`game` {game!r} is refused by ale-py {ale_py.__version__}: it has no mode for one player")
     return rom, path
 
@@ -67,12 +67,6 @@ def find_rom(game: str) -> tuple[str, Path]:
 def list_roms() -> list[str]:
     """Return the ids of all ROMs that ale-py plays, sorted."""
     return sorted(set(ale_py.roms.get_all_rom_ids()) - set(REFUSED))
-
-
-def _find_path(rom: str) -> Path | None:
-    """Return the file of a ROM; None if ale-py does not play it."""
-    path: Path | None = ale_py.roms.get_rom_path(rom)
-    return path if path is not None and ale_py.ALEInterface.isSupportedROM(path) is not None else None
 
 
 class ConsoleState(NamedTuple):

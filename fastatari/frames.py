@@ -136,7 +136,7 @@ class FrameStack:
         arrays.images[2:4] = 0
 
     def __getstate__(self) -> dict[str, Any]:
-        planes = self._ring.stack.copy() if self.has_reset else None
+        planes = self.read_planes() if self.has_reset else None
         return {"arguments": self._arguments, "screens": np.array(self.last_screens), "planes": planes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -257,7 +257,7 @@ class FrameStack:
             raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.read` before calling `FrameStack.reset`.")
         if out is None:
             if self._axis == 0:
-                return self._ring.stack.copy()
+                return self.read_planes()
             out = np.empty(self.shape, np.uint8)
         else:
             check_array("out", out, self.shape)

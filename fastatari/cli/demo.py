@@ -15,10 +15,10 @@ import numpy.typing as npt
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Column, Table
 
 from fastatari.cli import picture
+from fastatari.cli.progress import make_progress
 from fastatari.cli.reference import ReferenceWorker
 from fastatari.game import OBSERVATION_SHAPE, Game
 from fastatari.pool import Worker
@@ -173,17 +173,8 @@ def _sigint_blocked() -> Iterator[None]:
 @contextlib.contextmanager
 def _show_progress(console: Console, total: int) -> Iterator[Callable[[int], None]]:
     """Show a progress bar, if this is a terminal; yield what advances it by a number of steps."""
-    columns = (
-        TextColumn("playing"),
-        BarColumn(30),  # leaves room for what a terminal echoes of Ctrl-C
-        TextColumn("{task.percentage:3.0f}% "),
-        TimeElapsedColumn(),
-        TextColumn("elapsed "),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
     # A bar that refreshed itself would do so in a thread of its own, while the clock runs.
-    with Progress(*columns, console=console, auto_refresh=False, disable=not console.is_terminal) as progress:
+    with make_progress(console, "playing", auto_refresh=False) as progress:
         task = progress.add_task("", total=total)
         refreshed = 0.0
 

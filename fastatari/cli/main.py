@@ -46,18 +46,19 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def _add_command(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    return command
+
+
 def _add_demo(commands: Any) -> None:
     description = (
         "Play a game at random with fastatari's workers and with those of gymnasium and cv2, in turn; compare every "
         "observation, reward, done and info; show how fast both are and draw what the agent sees. A step is 4 frames."
     )
-    demo = commands.add_parser(
-        "demo",
-        help="play a game beside gymnasium and cv2",
-        description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
-    add = demo.add_argument
+    add = _add_command(commands, "demo", "play a game beside gymnasium and cv2", description).add_argument
     add("--game", dest="rom", type=_game, default="breakout", help="its name, such as breakout or ALE/Breakout-v5")
     add("--workers", dest="worker_num", type=_positive, default=8, metavar="N", help="worker processes of each kind")
     add("--steps", dest="step_num", type=_positive, default=600, metavar="N", help="steps of each worker")
@@ -70,12 +71,8 @@ def _add_verify(commands: Any) -> None:
         "Play games at random with every preset beside the package that it is named after; compare every observation, "
         "reward, end of an episode and number of lives. Where a package is not installed, compare with golden hashes."
     )
-    verify = commands.add_parser(
-        "verify",
-        help="compare the presets with the packages that they are named after",
-        description=description,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-    )
+    summary = "compare the presets with the packages that they are named after"
+    verify = _add_command(commands, "verify", summary, description)
     # Without a default, so that what is named does not come on top of it.
     named: dict[str, Any] = {"action": "append", "default": argparse.SUPPRESS, "metavar": "NAME"}
     presets = [preset.partition("@")[0] for preset in PRESETS]

@@ -11,12 +11,12 @@ import numpy.typing as npt
 from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from fastatari import __version__
 from fastatari.cli import golden
 from fastatari.cli.packages import PEERS, Outcome, Peer, find_version
+from fastatari.cli.progress import make_progress
 from fastatari.env import AtariEnv
 from fastatari.rules import PRESETS
 
@@ -310,15 +310,6 @@ def _describe_machine() -> str:
 @contextlib.contextmanager
 def _show_progress(total: int) -> Iterator[_Advance]:
     """Show a progress bar, if standard error is a terminal; yield what advances it by a number of steps."""
-    console = Console(stderr=True)
-    columns = (
-        BarColumn(30),
-        TextColumn("{task.percentage:3.0f}% "),
-        TimeElapsedColumn(),
-        TextColumn("elapsed "),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with make_progress(Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=total)
         yield lambda steps: progress.advance(task, steps)
