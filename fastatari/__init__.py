@@ -1,12 +1,12 @@
 """Atari observations at the speed of the emulator, byte-identical to the pipeline they replace."""
 
 from fastatari.env import AtariEnv, register_envs
-from fastatari.errors import InvalidAction, RemoteTraceback, WorkerDiedError, WorkerError
+from fastatari.errors import InvalidAction, RemoteTraceback, WorkerDiedError, WorkerError, WorkerTimeoutError
 from fastatari.frames import FrameStack
 from fastatari.game import EpisodeInfo, Game
-from fastatari.pool import Worker, WorkerConnection
+from fastatari.labml import Worker, WorkerConnection, worker_process
 from fastatari.rules import PRESETS, AtariRules
-from fastatari.worker import worker_process
+from fastatari.vector import AtariVectorEnv
 
 __version__ = "0.1.0"
 
@@ -16,6 +16,7 @@ __all__ = [
     "PRESETS",
     "AtariEnv",
     "AtariRules",
+    "AtariVectorEnv",
     "EpisodeInfo",
     "FrameStack",
     "Game",
@@ -25,5 +26,6 @@ __all__ = [
     "WorkerConnection",
     "WorkerDiedError",
     "WorkerError",
+    "WorkerTimeoutError",
     "worker_process",
 ]

@@ -23,17 +23,34 @@ def to_int(name: str, value: Any) -> int:
     return number
 
 
-def check_integer(name: str, value: Any, least: int) -> int:
-    """Return what `to_int` does, if it is not below `least`.
+def check_integer(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """Return what `to_int` does, if it is not below `least`, nor above `most`.
 
     Raises:
         TypeError: `value` is not an integer.
-        ValueError: it is below `least`.
+        ValueError: it is below `least` or above `most`.
     """
     number = to_int(name, value)
+    if most is not None and not least <= number <= most:
+        raise ValueError(f"`{name}` must be from {least} to {most}, got {number}")
     if number < least:
         raise ValueError(f"`{name}` must be at least {least}, got {number}")
     return number
+
+
+def check_seconds(name: str, value: Any) -> float | None:
+    """Return a number of seconds as a float, or None.
+
+    Raises:
+        TypeError: `value` is neither a number nor None.
+        ValueError: it is not positive.
+    """
+    if value is None:
+        return None
+    seconds = to_float(name, value)
+    if not seconds > 0:
+        raise ValueError(f"`{name}` must be positive or None, got {seconds}")
+    return seconds
 
 
 def to_float(name: str, value: Any) -> float:
@@ -99,6 +116,66 @@ def check_array(name: str, array: Any, shape: tuple[int, ...]) -> npt.NDArray[np
         raise TypeError(f"`{name}` must be a uint8 array, got dtype {array.dtype}")
     if array.shape != shape:
         raise ValueError(f"`{name}` must have shape {shape}, got {array.shape}")
+    return array
+
+
+def check_integers(name: str, values: Any, count: int, what: str) -> npt.NDArray[Any]:
+    """Return so many integers, from anything that numpy makes an array of, as one of any integer dtype.
+
+    Raises:
+        TypeError: `values` is no sequence, or not of integers; booleans and floats are none.
+        ValueError: they are not as many, or have another shape.
+    """
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"`{name}` must have shape ({count},), one integer {what}, got {values!r:.200}") from None
+    if array.ndim == 0:
+        raise TypeError(f"`{name}` must be a sequence of {count} integers, one {what}, got {values!r:.200}")
+    if array.shape != (count,):
+        raise ValueError(f"`{name}` must have shape ({count},), one integer {what}, got shape {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"`{name}` must be integers, one {what}, got dtype {array.dtype}")
+    return array
+
+
+def check_mask(name: str, mask: Any, count: int) -> npt.NDArray[np.bool_]:
+    """Return an array of so many booleans of which at least one is True.
+
+    Raises:
+        TypeError: `mask` is not an array of booleans.
+        ValueError: it has another shape, or all are False.
+    """
+    if not isinstance(mask, np.ndarray):
+        raise TypeError(f"`{name}` must be a numpy array, got {type(mask).__name__}")
+    if mask.dtype != np.bool_:
+        raise TypeError(f"`{name}` must have dtype bool, got {mask.dtype}")
+    if mask.shape != (count,):
+        raise ValueError(f"`{name}` must have shape ({count},), got {mask.shape}")
+    if not mask.any():
+        raise ValueError(f"`{name}` must have a True among its {count} values, got none")
+    return mask
+
+
+def check_target(name: str, target: Any, shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Return an array over the memory of something that can be written to, such as an array or a tensor.
+
+    Raises:
+        TypeError: `target` is no such thing, or has another dtype.
+        ValueError: it has another shape, or is read-only.
+    """
+    if isinstance(target, np.ndarray):
+        array: npt.NDArray[Any] = target
+    elif hasattr(target, "__dlpack__"):
+        array = np.from_dlpack(target)
+    else:
+        raise TypeError(f"`{name}` must be an array or have `__dlpack__`, got {type(target).__name__}")
+    if array.dtype != dtype:
+        raise TypeError(f"`{name}` must have dtype {np.dtype(dtype)}, got {array.dtype}")
+    if array.shape != shape:
+        raise ValueError(f"`{name}` must have shape {shape}, got {array.shape}")
+    if not array.flags.writeable:
+        raise ValueError(f"`{name}` must be writeable, got a read-only array")
     return array
 
 

@@ -17,7 +17,7 @@ from fastatari import palette, start_states
 from fastatari.checks import check_choice, to_int
 from fastatari.errors import InvalidAction
 from fastatari.generators import EmulatorDraws, StickyActions
-from fastatari.resets import Resets, Start
+from fastatari.resets import Resets, Start, Starts
 
 # gymnasium's ids around a game's name, as in ALE/Breakout-v5 and BreakoutNoFrameskip-v4. They name the ROM only:
 # what else such an id stands for (frame skip, sticky actions) is for the caller to ask for.
@@ -92,6 +92,7 @@ class Console:
         game (str): the name of the game, as for `find_rom`.
         start_states ("saved" | "true"): whether resets restore the saved state of an earlier reset, where that is exact
             (`fastatari.start_states`): 0.04 ms instead of 5 ms, for the emulation of some 70 frames.
+        starts (Starts, optional): as for `Resets`.
         repeat_action_probability (float): how probably a frame repeats the last action.
         sticky_draws ("emulator" | "np_random"): whether ale-py's numbers decide that, or those set by `draw_by`.
         full_action_space (bool): all 18 actions instead of those that the game uses.
@@ -120,6 +121,7 @@ class Console:
         game: str,
         *,
         start_states: StartStates = "saved",
+        starts: Starts | None = None,
         repeat_action_probability: float = 0.0,
         sticky_draws: str = "emulator",
         full_action_space: bool = False,
@@ -148,7 +150,8 @@ class Console:
         self.action_meanings = tuple(action.name for action in self.actions)
 
         is_swept = mode is None and difficulty is None and not self.draws_at_reset
-        self._resets = Resets(ale, _known_start(self.rom) if start_states == "saved" and is_swept else None)
+        known = _known_start(self.rom) if start_states == "saved" and is_swept else None
+        self._resets = Resets(ale, known, starts)
         self._frames_before = 0
         # Methods of the emulator itself, because a Python function around each would cost 0.1 us a call.
         self.act: Callable[[ale_py.Action], float] = ale.act
@@ -208,6 +211,12 @@ class Console:
     def frame_number(self) -> int:
         """How many frames were played since the ROM was loaded, or since `rewind`."""
         return self._frames_before + self.episode_frame_number
+
+    @property
+    def frame_numbers(self) -> tuple[int, int]:
+        """`episode_frame_number` and `frame_number`."""
+        number: int = self.ale.getEpisodeFrameNumber()
+        return number, self._frames_before + number
 
     @property
     def episode_frame_number(self) -> int:

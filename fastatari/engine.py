@@ -1,7 +1,7 @@
 """`Engine`: one console under one set of rules; the only place where steps are played."""
 
 import copy
-import dataclasses
+import time
 from typing import Any, NamedTuple
 
 import gymnasium.error
@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.utils.seeding import np_random
 
-from fastatari.checks import check_integer, check_pair
+from fastatari.checks import check_pair
 from fastatari.console import Console, ConsoleState, StartStates
-from fastatari.frames import FrameStack
+from fastatari.frames import FrameStack, Palette
 from fastatari.generators import draw_uniform, new_seed
 from fastatari.palette import rgb_table
-from fastatari.rules import AtariRules
+from fastatari.resets import Starts
+from fastatari.rules import AtariRules, check_same_rules
 
 UInt8Array = npt.NDArray[np.uint8]
 Observation = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
@@ -53,6 +54,8 @@ class Engine:
         rules (AtariRules): the rules.
         start_states ("saved" | "true"): as for `Console`.
         is_shown (bool): as for `Console`.
+        starts (Starts, optional): what engines of the same game and rules in this process are to share: 0.2 MB, and the
+            emulation of each start.
 
     Attributes:
         console (Console): the console. Acting on it is not seen by the engine.
@@ -65,6 +68,7 @@ class Engine:
         raw_reward (float): the sum of the last step's rewards, not clipped.
         episode_return (float): the sum of all since the last reset of the game.
         episode_length (int): how many steps there were since then.
+        episode_seconds (float): the time since then.
         is_game_over (bool): whether the next reset begins a new game whatever the rules.
 
     Raises:
@@ -74,16 +78,24 @@ class Engine:
     # What a state holds besides console and stack.
     _VALUES = (
         "np_random", "noops", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length",
-        "is_game_over", "_noop_draws", "_reference", "_frames_left", "_is_playing", "_kept",
+        "episode_seconds", "is_game_over", "_noop_draws", "_reference", "_frames_left", "_is_playing", "_kept",
     )  # fmt: skip
 
     def __init__(
-        self, game: str, rules: AtariRules, *, start_states: StartStates = "saved", is_shown: bool = False
+        self,
+        game: str,
+        rules: AtariRules,
+        *,
+        start_states: StartStates = "saved",
+        is_shown: bool = False,
+        starts: Starts | None = None,
     ) -> None:
         self.rules = rules
+        starts = starts or Starts()
         self.console = Console(
             game,
             start_states=start_states,
+            starts=starts,
             repeat_action_probability=rules.repeat_action_probability,
             sticky_draws=rules.sticky_draws,
             full_action_space=rules.full_action_space,
@@ -93,17 +105,7 @@ class Engine:
         )
         height, width = self.console.screen_shape
         check_pair("screen_size", rules.size[::-1], (width, height), "(width, height)")
-        self._stack = FrameStack(
-            self.console.screen_shape,
-            rules.size,
-            rules.stack_num,
-            rules.order,
-            rules.gray,
-            self.console.palette,
-            rules.grayscale_obs,
-            rules.padding_type,
-            rules.stack_axis,
-        )
+        self._stack = make_stack(rules, self.console.screen_shape, self.console.palette)
         self._noop = self.console.ale.getLegalActionSet()[0]
         meanings = self.console.action_meanings
         self._fires_before = rules.fire_reset == "frame_before" and "FIRE" in meanings
@@ -119,7 +121,7 @@ class Engine:
         self._counts_opening = rules.frame_budget == "game" and self._frame_limit > 0
         self._noop_draws: np.random.RandomState | None = None
         # By start and number of no-ops: the emulator's state before the last frames of what follows a reset.
-        self._openings: dict[tuple[int | None, int], Any] = {}
+        self._openings = starts.openings
         # How many frames of the present one were played, after how many its state is to be saved, and that state.
         self._opening_frame = 0
         self._marked_frame = -1
@@ -131,6 +133,7 @@ class Engine:
         self.raw_reward = 0.0
         self.episode_return = 0.0
         self.episode_length = 0
+        self.episode_seconds = 0.0
         self.is_game_over = True
         self._reference = 0
         self._frames_left = 0
@@ -156,9 +159,7 @@ class Engine:
             ValueError: `seed` is negative, or has more than 31 bits where ``seeding`` is "ale".
         """
         if seed is not None:
-            seed = check_integer("seed", seed, least=0)
-            if self.rules.seeding == "ale" and seed >= 2**31:
-                raise ValueError(f"`seed` must be below 2**31 with `seeding` 'ale', got {seed}")
+            seed = self.rules.check_seed(seed)
             self.is_game_over = True
         self._is_playing = False  # until all is done: an exception of a signal handler can come between any two lines
         stack = self._stack
@@ -268,19 +269,53 @@ class Engine:
         self._cut = frame
         return raw_reward, frame + 1, reference
 
-    def observe(self, out: UInt8Array | None = None) -> Observation:
+    def observe(self, out: npt.NDArray[Any] | None = None) -> Observation:
         """Return the observation after the last step or reset, a fresh array.
 
         Args:
-            out (uint8[shape], optional): where to write it instead, if it is not scaled to float.
+            out (uint8[shape], or float32 if it is scaled; optional): where to write it instead.
 
         Raises:
             TypeError, ValueError: as for `FrameStack.read`.
             gymnasium.error.ResetNeeded: there was no `reset` yet.
         """
         self._finish_plane()
-        stack = self._stack.read(out)
-        return stack.astype(np.float32) / np.float32(255) if self.rules.scale_obs else stack
+        if self.rules.scale_obs:
+            return np.divide(self._stack.read(), np.float32(255), out=out, dtype=np.float32)
+        return self._stack.read(out)
+
+    def tell_reset(self) -> dict[str, Any]:
+        """Return what there is to tell after a reset, besides the observation."""
+        episode_frame_number, frame_number = self.console.frame_numbers
+        return {
+            "lives": self.lives,
+            "episode_frame_number": episode_frame_number,
+            "frame_number": frame_number,
+            "noops": self.noops,
+        }
+
+    def tell_step(self, has_statistics: bool) -> dict[str, Any]:
+        """Return what there is to tell after a step, besides what it returned and the observation.
+
+        Args:
+            has_statistics (bool): whether that includes, after the last step of a game, ``episode``.
+        """
+        episode_frame_number, frame_number = self.console.frame_numbers
+        info: dict[str, Any] = {
+            "lives": self.lives,
+            "episode_frame_number": episode_frame_number,
+            "frame_number": frame_number,
+            "raw_reward": self.raw_reward,
+            "life_lost": self.has_lost_life,
+            "game_over": self.is_game_over,
+        }
+        if has_statistics and self.ends_game:
+            info["episode"] = {
+                "r": self.episode_return,
+                "l": self.episode_length,
+                "t": round(self.episode_seconds, 6),
+            }
+        return info
 
     def read_rgb(self) -> UInt8Array:
         """Return the screen in its colours: uint8[H, W, 3], a fresh array.
@@ -296,9 +331,23 @@ class Engine:
         return rgb_table(self.console.palette)[self._screen]
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of an observation."""
-        return self._stack.shape
+    def needs_reset(self) -> bool:
+        """Whether `step` would raise."""
+        return not self._is_playing
+
+    @property
+    def ends_game(self) -> bool:
+        """Whether the last step was the last before a reset of the game."""
+        return self.is_game_over or (self.needs_reset and self.rules.life_loss == "reset")
+
+    @property
+    def episode_seconds(self) -> float:
+        """The time since the last reset of the game."""
+        return time.perf_counter() - self._begin_time
+
+    @episode_seconds.setter
+    def episode_seconds(self, seconds: float) -> None:
+        self._begin_time = time.perf_counter() - seconds
 
     @property
     def plane(self) -> UInt8Array:
@@ -327,10 +376,7 @@ class Engine:
             raise TypeError(f"`state` must come from `clone_state`, got {type(state).__name__}")
         if state.rom != self.console.rom:
             raise ValueError(f"`state` must be of {self.console.rom}, got one of {state.rom}")
-        if state.rules != self.rules:
-            theirs, mine = dataclasses.asdict(state.rules), dataclasses.asdict(self.rules)
-            differ = [name for name in mine if mine[name] != theirs[name]]
-            raise ValueError(f"`state` must be of the same rules, got one with other {', '.join(differ)}")
+        check_same_rules("state", state.rules, self.rules)
         self._is_playing = False
         self.console.restore(state.console)
         self._stack.restore(state.screens, state.planes)
@@ -414,6 +460,7 @@ class Engine:
         self.noops = self._draw_noops()
         self.episode_return = 0.0
         self.episode_length = 0
+        self.episode_seconds = 0.0
 
     def _reset_game(self, seed: int | None) -> None:
         if seed is not None:
@@ -520,3 +567,18 @@ class Engine:
                 screen[:] = earlier
         stack.push_screens()
         self._kept = None
+
+
+def make_stack(rules: AtariRules, screen_shape: tuple[int, int], palette: Palette) -> FrameStack:
+    """Return the frame stack of a set of rules."""
+    return FrameStack(
+        screen_shape,
+        rules.size,
+        rules.stack_num,
+        rules.order,
+        rules.gray,
+        palette,
+        rules.grayscale_obs,
+        rules.padding_type,
+        rules.stack_axis,
+    )

@@ -1,6 +1,5 @@
 """`AtariEnv`: gymnasium's environment, and the ids under which gymnasium makes it."""
 
-import time
 from typing import Any, Literal
 
 import gymnasium
@@ -74,11 +73,9 @@ class AtariEnv(gymnasium.Env[Observation, int]):
         self._engine_or_none: Engine | None = Engine(game, self.rules, **self._engine_arguments)
         self._np_random_seed = -1  # what gymnasium says of a generator whose seed is not known
         # gymnasium's wrappers write to it, which must not reach other environments.
-        self.metadata = {**self.metadata, "render_fps": max(1, round(60 / self.rules.frame_skip))}
+        self.metadata = {**self.metadata, "render_fps": self.rules.render_fps}
         self.action_space: spaces.Discrete[Any] = spaces.Discrete(len(self._engine.console.actions))
-        high, dtype = (1, np.float32) if self.rules.scale_obs else (255, np.uint8)
-        self.observation_space = spaces.Box(0, high, self._engine.shape, dtype)
-        self._start_time = time.perf_counter()
+        self.observation_space = self.rules.observation_space
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -109,16 +106,7 @@ class AtariEnv(gymnasium.Env[Observation, int]):
         engine.reset(seed)
         if seed is not None:
             self._np_random_seed = int(seed)
-        if not engine.episode_length:
-            self._start_time = time.perf_counter()
-        console = engine.console
-        info = {
-            "lives": engine.lives,
-            "episode_frame_number": console.episode_frame_number,
-            "frame_number": console.frame_number,
-            "noops": engine.noops,
-        }
-        return engine.observe(), info
+        return engine.observe(), engine.tell_reset()
 
     def step(self, action: int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Apply an action for ``rules.frame_skip`` frames, or until the episode is over.
@@ -138,20 +126,7 @@ class AtariEnv(gymnasium.Env[Observation, int]):
         """
         engine = self._engine
         reward, terminated, truncated = engine.step(action)
-        console = engine.console
-        info: dict[str, Any] = {
-            "lives": engine.lives,
-            "episode_frame_number": console.episode_frame_number,
-            "frame_number": console.frame_number,
-            "raw_reward": engine.raw_reward,
-            "life_lost": engine.has_lost_life,
-            "game_over": engine.is_game_over,
-        }
-        is_new_game = engine.is_game_over or (terminated and self.rules.life_loss == "reset")
-        if is_new_game and self._has_statistics:
-            seconds = round(time.perf_counter() - self._start_time, 6)
-            info["episode"] = {"r": engine.episode_return, "l": engine.episode_length, "t": seconds}
-        return engine.observe(), reward, terminated, truncated, info
+        return engine.observe(), reward, terminated, truncated, engine.tell_step(self._has_statistics)
 
     def render(self) -> npt.NDArray[np.uint8] | None:
         """Return the screen as the console shows it: uint8[H, W, 3], a fresh array; None if ale-py shows it.
@@ -246,4 +221,9 @@ def register_envs() -> None:
     """Register ``fastatari/Breakout-v0`` and an id of each other game."""
     for rom in list_roms():
         name = rom.title().replace("_", "")
-        gymnasium.register(f"fastatari/{name}-v0", entry_point="fastatari.env:AtariEnv", kwargs={"game": rom})
+        gymnasium.register(
+            f"fastatari/{name}-v0",
+            entry_point="fastatari.env:AtariEnv",
+            vector_entry_point="fastatari.vector:AtariVectorEnv",
+            kwargs={"game": rom},
+        )

@@ -125,9 +125,7 @@ class FrameStack:
         screens = arrays.images.view(np.uint8)[:4, :height, :width]
         self._screens = (screens[0], screens[1]), (screens[2], screens[3])
         self.has_reset = False
-        self.shape: tuple[int, ...] = (self.stack_num, *plane_shape)
-        if stack_axis == -1:
-            self.shape = (*self.size, self.stack_num * (1 if grayscale_obs else 3))
+        self.shape = stack_shape(self.size, self.stack_num, grayscale_obs, stack_axis)
 
         with notice_of_compilation():
             self._push()
@@ -300,6 +298,13 @@ class FrameStack:
         check_array(name, screen, self.screen_shape)
         if not screen.flags.c_contiguous:
             raise ValueError(f"`{name}` must be C-contiguous, got strides {screen.strides}")
+
+
+def stack_shape(size: tuple[int, int], stack_num: int, grayscale_obs: bool, stack_axis: StackAxis) -> tuple[int, ...]:
+    """Return the shape of a stack of such planes."""
+    if stack_axis == -1:
+        return *size, stack_num * (1 if grayscale_obs else 3)
+    return stack_num, *size, *(() if grayscale_obs else (3,))
 
 
 def check_stages(order: str, gray: str, grayscale_obs: bool) -> None:

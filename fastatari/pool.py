@@ -1,302 +1,488 @@
-"""The caller's side: `Worker` starts a worker process and carries requests and replies."""
+"""`Pool`: environments that all play by the same rules, in worker processes or in this one."""
 
-import contextlib
-import math
-import multiprocessing
-import os
 import select
-import signal
-import weakref
+import sys
+import time
+import warnings
 from collections import deque
-from collections.abc import Iterator, Sequence
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing import util
 from multiprocessing.context import BaseContext
-from multiprocessing.process import BaseProcess
-from typing import Any, NoReturn, Self
+from typing import Any, NamedTuple
 
-import gymnasium.error
 import numpy as np
 import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
 
-from fastatari import protocol
-from fastatari.checks import check_choice, check_dtype, check_integer
-from fastatari.console import START_STATES, StartStates, find_rom
-from fastatari.errors import WorkerDiedError, WorkerError
-from fastatari.frames import FrameStack
-from fastatari.game import OBSERVATION_SHAPE
-from fastatari.ring import PlaneRing
-from fastatari.worker import worker_process
+from fastatari.crew import Crew, CrewRules, Description, Final, MemberState
+from fastatari.errors import WorkerDiedError, WorkerError, WorkerTimeoutError
+from fastatari.handle import GRACE, Reply, WorkerHandle, end_workers
+from fastatari.shared import LOST, Layout
 
-STACK_NUM, SIZE = OBSERVATION_SHAPE[0], OBSERVATION_SHAPE[1:]
+# How long a worker may take that was late, in seconds. All are, where a program was stopped and goes on.
+_REPRIEVE = 1.0
 
-# How long a dying process may take to leave its exit code, in seconds.
-_DEATH = 0.5
+# After how many seconds of loading, and how often from then on, its progress is told.
+_PATIENCE = 3.0
 
 
-class WorkerConnection:
-    """The caller's end of the pipe to a worker: a `multiprocessing.connection.Connection` as far as callers use one.
-
-    Requests are answered in their order. A worker owes at most two replies: a third `send` first takes in the oldest,
-    to keep it for `recv`, so a caller that never receives keeps them all in its memory. Not to be shared between
-    threads.
-    """
-
-    def __init__(
-        self, connection: "Connection[Any, Any]", block: Sequence[int], process: BaseProcess, dtype: np.dtype[Any]
-    ) -> None:
-        assert process.pid is not None
-        self._connection = connection
-        self._descriptor = connection.fileno()
-        self._slots = protocol.view_slots(block, SIZE)
-        self._ring = PlaneRing(np.zeros((2 * STACK_NUM, *SIZE), np.uint8), np.zeros(1, np.int64))
-        self._process = process
-        self._pid = process.pid
-        self._owner = os.getpid()
-        self._dtype = dtype
-        self._sent = 0
-        self._owed = 0
-        self._kept: deque[Any] = deque()
-        self._is_closing = False
-        self._failure: WorkerError | None = None
-        # Made once; `multiprocessing.connection.wait` makes a selector a call, for 20 us.
-        self._poller = select.poll()
-        self._poller.register(connection, select.POLLIN)
-        self._poller.register(process.sentinel, select.POLLIN)
-
-    def send(self, message: object) -> None:
-        """Send a request, whose reply `recv` returns: ``("step", action)``, ``("reset", None)`` or ``("close", None)``.
-
-        A close has no reply, and any other message is answered by an error.
-
-        Raises:
-            WorkerDiedError: the worker process is gone.
-            gymnasium.error.ClosedEnvironmentError: a close was sent before, or this end is closed.
-        """
-        if self._is_closing:
-            raise gymnasium.error.ClosedEnvironmentError("Trying to operate on `Worker`, after a call to `close()`.")
-        self._check_open()
-        request = protocol.encode_request(message, self._sent % protocol.SLOT_NUM)
-        has_reply = request != protocol.CLOSE
-        while has_reply and self._owed == protocol.SLOT_NUM:
-            self._kept.append(self._receive())
-        try:
-            protocol.write(self._descriptor, request)
-            self._sent += has_reply
-            self._owed += has_reply
-            self._is_closing = not has_reply
-        except ConnectionError:
-            raise self._die() from None
-        except BaseException:
-            self._cut_off()
-            raise
-
-    def recv(self) -> Any:
-        """Wait for the reply to the oldest request that has none yet, and return it.
-
-        Returns:
-            What `Game.step` or `Game.reset` returned in the worker; the observation is a fresh array.
-
-        Raises:
-            Exception: what the request raised in the worker, with a note that names the worker's pid, and the worker's
-                traceback as its cause; a `WorkerError` if it could not be pickled. The worker goes on.
-            WorkerDiedError: the worker process is gone, and so is its reply.
-            gymnasium.error.NoAsyncCallError: every request has been answered.
-            gymnasium.error.ClosedEnvironmentError: the same, after a close; or this end is closed.
-        """
-        result = self._kept.popleft() if self._kept else self._receive()
-        if isinstance(result, BaseException):
-            raise result
-        return result
-
-    def poll(self, timeout: float | None = 0.0) -> bool:
-        """Return whether `recv` would not wait, after at most `timeout` seconds; None waits for ever."""
-        if self._kept:
-            return True
-        self._check_open()
-        return bool(self._poller.poll(None if timeout is None else max(0, 1000 * timeout)))
-
-    def fileno(self) -> int:
-        """Return the descriptor that is readable when a reply is there, for `multiprocessing.connection.wait`."""
-        self._check_open()
-        return self._connection.fileno()
-
-    def close(self) -> None:
-        """Close this end of the pipe. The worker finishes what it is doing and ends."""
-        self._connection.close()
-
-    @property
-    def closed(self) -> bool:
-        """Whether this end of the pipe is closed."""
-        return self._connection.closed
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _receive(self) -> Any:
-        """Take the next reply off the pipe and return what it stands for; an exception is returned, not raised."""
-        self._check_open()
-        if not self._owed:
-            if self._is_closing:
-                raise gymnasium.error.ClosedEnvironmentError(
-                    "Trying to operate on `Worker`, after a call to `close()`."
-                )
-            raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
-        # A worker that died without a reply is seen even if another process holds its end of the pipe open.
-        if not any(ready == self._descriptor for ready, _ in self._poller.poll()):
-            raise self._die()
-        slot = self._slots[(self._sent - self._owed) % protocol.SLOT_NUM]
-        try:
-            reply = protocol.receive_reply(self._descriptor, slot, self._ring, self._pid)
-            self._owed -= 1
-        except (EOFError, ConnectionError):
-            raise self._die() from None
-        except BaseException:
-            self._cut_off()
-            raise
-        if isinstance(reply, BaseException):
-            return reply
-        observation = self._ring.stack.astype(self._dtype)
-        return observation if reply is None else (observation, *reply)
-
-    def _check_open(self) -> None:
-        if self._failure:
-            raise self._failure
-        if not self._connection.closed:
-            return
-        if os.getpid() != self._owner:
-            raise RuntimeError(f"this `Worker` belongs to process {self._owner}; a forked process cannot use it")
-        raise gymnasium.error.ClosedEnvironmentError("Trying to operate on `Worker`, after a call to `close()`.")
-
-    def _die(self) -> WorkerDiedError:
-        """Note that the worker is dead, and return the error that says so."""
-        self._process.join(_DEATH)
-        death = WorkerDiedError(self._pid, self._process.exitcode)
-        self._failure = death
-        return death
-
-    def _cut_off(self) -> None:
-        """End the worker after an exception of a signal handler in the middle of a message."""
-        self._failure = WorkerError(f"an interrupt cut off a message to or from worker process {self._pid}", self._pid)
-        self._connection.close()
-
-
-class Worker:
-    """A `Game` in a process of its own, as in labml's ``labml_nn/rl/game.py``.
-
-    What a caller can rely on:
-
-    1. Observations, rewards, flags and infos are those of `Game`, whatever the start method.
-    2. A request that fails leaves the worker as it was; the exception is raised by `recv`.
-    3. A worker that dies makes `send` and `recv` raise `WorkerDiedError` within a second, also one that is waiting.
-    4. A worker ends when its caller's process ends, however that happens, and leaves nothing in ``/dev/shm``.
-    5. Ctrl-C interrupts the caller only.
-
-    Args:
-        seed (int): as for `Game`.
-        game (str): as for `Game`.
-        dtype (numpy.dtype): as for `Game`.
-        start_states ("saved" | "true"): as for `Game`.
-        context (str | multiprocessing.context.BaseContext, optional): the start method, ``"fork"``, ``"forkserver"`` or
-            ``"spawn"``; by default the one that `multiprocessing` would use.
+class Memory(NamedTuple):
+    """What a pool knows of one environment, so that it can be replaced.
 
     Attributes:
-        child (WorkerConnection): the caller's end of the pipe: ``send(("step", action))``, then ``recv()``.
-        process (multiprocessing.Process): the worker process; a daemon.
+        seed (int | None): the seed of the last reset that had one.
+        replacements (int): how often it was replaced since then.
+        has_begun (bool): whether it was ever reset.
+        is_lost (bool): whether it was replaced, and has not begun again since.
+        is_told (bool): whether its caller knows.
+    """
+
+    seed: int | None = None
+    replacements: int = 0
+    has_begun: bool = False
+    is_lost: bool = False
+    is_told: bool = True
+
+
+class Pool:
+    """Environments in worker processes, or in this one.
+
+    Requests are answered environment by environment. Whoever asks makes sure that no environment is asked for a step
+    before its last answer was taken, nor, after an exception, before it was reset.
+
+    Args:
+        crew_rules (CrewRules): what the environments play.
+        num_envs (int): how many there are.
+        num_workers (int): in how many processes; 0 for this one. Each gets a run of them.
+        slot_num (int): how many slots the shared memory has.
+        context (BaseContext | None): how processes are started, if there are any.
+        group (int): after how many environments a worker answers.
+        looks_out (bool): whether workers may use a core to wait.
+        timeout (float | None): how many seconds may pass without any answer; None for any number.
+        start_timeout (float | None): how many seconds may pass without any environment having been loaded.
+        restart_workers (bool): whether a worker that is lost is replaced.
+
+    Attributes:
+        description (Description): what the game is.
+        memory (RawArray | bytearray): the shared memory.
+        slots (list[Slot]): views of it.
+        answered (deque[int]): the environments whose answers came; the caller takes them away.
+        is_plain (bool): whether their rows are all of kind `STEP`; the caller sets it again.
+        finals (dict[int, Final]): what was replaced by resets in the same step; the caller takes them away.
+        restarted (set[int]): those that were truncated because their worker was lost; the same.
+        memories (list[Memory]): what is known of each environment.
 
     Raises:
-        TypeError, ValueError, OSError: as for `Game`, before a process is started; or `context` is unknown.
-        RuntimeError: this is a daemonic process, which may not have processes of its own.
+        Exception: what a worker raised as it started. Then all are ended.
     """
+
+    description: Description
 
     def __init__(
         self,
-        seed: int,
+        crew_rules: CrewRules,
+        num_envs: int,
+        num_workers: int,
+        slot_num: int,
+        context: BaseContext | None,
         *,
-        game: str = "breakout",
-        dtype: npt.DTypeLike = np.uint8,
-        start_states: StartStates = "saved",
-        context: str | BaseContext | None = None,
+        group: int,
+        looks_out: bool,
+        timeout: float | None,
+        start_timeout: float | None,
+        restart_workers: bool,
     ) -> None:
-        self._owner = os.getpid()
-        seed = check_integer("seed", seed, least=0)
-        find_rom(game)
-        checked_dtype = check_dtype(dtype)
-        check_choice("start_states", start_states, START_STATES)
-        if not isinstance(context, BaseContext):
-            context = multiprocessing.get_context(context)
-        if multiprocessing.current_process().daemon:
-            raise RuntimeError(
-                "a daemonic process may not start a `Worker`; use `Game`, or make the process non-daemonic"
-            )
-        FrameStack()  # so that the kernels are compiled before the process starts, not in every process
+        rules = crew_rules.rules
+        self._layout = Layout(num_envs, rules.shape, str(rules.observation_space.dtype), slot_num)
+        self.memory: Any = context.RawArray("B", self._layout.size) if context else bytearray(self._layout.size)
+        self.slots = self._layout.view(self.memory)
+        self.answered: deque[int] = deque()
+        self.is_plain = True
+        self.finals: dict[int, Final] = {}
+        self.restarted: set[int] = set()
+        self.memories = [Memory()] * num_envs
 
-        connection, remote = context.Pipe()
-        _connections.add(connection)
-        block = context.RawArray("B", protocol.SLOT_NUM * math.prod(SIZE))
-        end = protocol.WorkerEnd(remote, block, SIZE)
-        self.process: BaseProcess = context.Process(  # type: ignore[attr-defined]
-            target=worker_process, args=(end, seed), kwargs={"game": game, "start_states": start_states}, daemon=True
-        )
+        self._crew_rules, self._context = crew_rules, context
+        self._group, self._looks_out = group, looks_out
+        self._timeout, self._start_timeout = timeout, start_timeout
+        self._restarts_workers = restart_workers
+        # Why the pool is of no more use; and what workers raised, until all have answered.
+        self._failure: BaseException | None = None
+        self._errors: list[BaseException] = []
+        # Whether there is an environment that is lost.
+        self._has_lost = False
+        # Which slot the last request named, which call it was, and what workers returned.
+        self._slot = 0
+        self._call: tuple[str, Callable[[range], tuple[Any, ...]]] = "", lambda _: ()
+        self._results: dict[int, Any] = {}
+
+        self._crew: Crew | None = None
+        self._handles: list[WorkerHandle] = []
+        self._by_descriptor: dict[int, WorkerHandle] = {}
+        self._poller = select.poll()
+        # Before when no worker is late, by `time.monotonic`.
+        self._check_time = 0.0
+        # By multiprocessing's own means, for at exit it would wait for the processes before weakref's would run.
+        self._finalizer = util.Finalize(self, end_workers, (self._handles, GRACE), exitpriority=0)
         try:
-            with _sigint_blocked(context):
-                self.process.start()
+            for index in range(num_workers):
+                first, end = (num_envs * number // num_workers for number in (index, index + 1))
+                self._handles.append(self._start(index, range(first, end)))
+            self._load()
         except BaseException:
-            connection.close()
+            self.close()
             raise
-        finally:
-            remote.close()
-        # With the process, because a worker whose connection is gone may still be writing.
-        self.process.block = block
-        self.child = WorkerConnection(connection, block, self.process, checked_dtype)
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a `Worker` cannot be pickled or copied: its process belongs to this one")
+    @property
+    def is_open(self) -> bool:
+        """Whether it was neither closed nor ended with the process."""
+        return self._finalizer.still_active()
 
-    def close(self, timeout: float = 1.0) -> None:
-        """End the worker, by force after `timeout` seconds. May be called again."""
-        self.child.close()
-        if self._owner != os.getpid():
-            return  # a forked process closes its copy only
-        self.process.join(timeout)
-        for end in (self.process.terminate, self.process.kill):
-            if self.process.exitcode is None:
-                end()
-                self.process.join(timeout)
+    @property
+    def lost(self) -> list[int]:
+        """The environments that were replaced, and have not begun again since."""
+        return [index for index, memory in enumerate(self.memories) if memory.is_lost] if self._has_lost else []
 
-    def __enter__(self) -> Self:
-        return self
+    @property
+    def processes(self) -> list[Any]:
+        """The worker processes."""
+        return [handle.process for handle in self._handles]
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def request_steps(self, slot: int, indices: Sequence[int] | None = None) -> None:
+        """Ask for a step of some environments, or, in the order of their indices, of all.
+
+        Args:
+            slot (int): the slot with their actions, for their results.
+            indices (Sequence[int], optional): which.
+
+        Raises:
+            WorkerError: a worker is gone.
+            Exception: what an environment of this process raised.
+        """
+        self.check()
+        self._slot = slot
+        if self._crew is not None:
+            everyone = range(len(self.memories)) if indices is None else indices
+            self._take(Reply(everyone, *self._crew.step(slot, everyone)))
+            return
+        with _Undivided(self):
+            for handle in list(self._handles):
+                own = handle.environments
+                self._ask(handle, own if indices is None else [index for index in indices if index in own])
+
+    def gather(self, count: int) -> BaseException | None:
+        """Wait until that many environments have answered; not for more than were asked.
+
+        Returns:
+            BaseException | None: what the first of the workers raised, if one did; then nobody owes an answer.
+
+        Raises:
+            WorkerError: a worker is gone, or has not answered in time. In the latter case, waiting again is allowed.
+        """
+        self.check()
+        while len(self.answered) < count and not self._errors:
+            self._receive(self._timeout)
+        return self.settle() if self._errors else None
+
+    def settle(self) -> BaseException | None:
+        """Wait until nobody owes an answer.
+
+        Returns:
+            BaseException | None: as for `gather`.
+
+        Raises:
+            WorkerError: as for `gather`.
+        """
+        self.check()
+        while any(handle.owed for handle in self._handles):
+            self._receive(self._timeout)
+        errors, self._errors = self._errors, []
+        for other in errors[1:]:
+            errors[0].add_note(f"Another worker raised {other!r:.500}")
+        return errors[0] if errors else None
+
+    def forget(self) -> None:
+        """Forget all answers. To be called when nobody owes one."""
+        self.answered.clear()
+        self.finals.clear()
+        self.restarted.clear()
+
+    def reset(self, slot: int, seeds: Mapping[int, int | None]) -> None:
+        """Begin an episode of some environments; those have answered then. To be called when nobody owes an answer.
+
+        Args:
+            slot (int): where their results go, and the observations of all others, but for those that are lost.
+            seeds (Mapping[int, int | None]): by environment, in order, the seed.
+
+        Raises:
+            WorkerError, Exception: as for `gather`.
+        """
+        for index, seed in seeds.items():
+            if seed is not None:
+                self.memories[index] = self.memories[index]._replace(seed=seed, replacements=0)
+        self._slot = slot
+        self._call_all("reset", lambda own: (slot, {i - own.start: seeds[i] for i in own if i in seeds}))
+        for index in seeds:
+            self.memories[index] = self.memories[index]._replace(has_begun=True, is_lost=False, is_told=True)
+        self.answered.extend(seeds)
+        self.is_plain = False
+
+    def save(self) -> list[MemberState]:
+        """Return the state of each environment. To be called when nobody owes an answer.
+
+        Raises:
+            WorkerError, Exception: as for `gather`.
+        """
+        return [state for states in self._call_all("save", lambda _: ()) for state in states]
+
+    def load(self, slot: int, states: Sequence[MemberState], memories: Sequence[Memory]) -> None:
+        """Go on from what `save` returned. To be called when nobody owes an answer.
+
+        Args:
+            slot (int): where the observations go, but for those of environments that are lost or never began.
+            states (Sequence[MemberState]): the states.
+            memories (Sequence[Memory]): what was known.
+
+        Raises:
+            WorkerError, Exception: as for `gather`.
+        """
+        self._slot = slot
+        self._call_all("load", lambda own: (slot, states[own.start : own.stop]))
+        self.memories = list(memories)
+        self._has_lost = any(memory.is_lost for memory in memories)
+
+    def render(self) -> list[npt.NDArray[np.uint8]]:
+        """Return the screens: of each environment uint8[H, W, 3]. To be called when nobody owes an answer.
+
+        Raises:
+            WorkerError, Exception: as for `gather`.
+        """
+        return [screen for screens in self._call_all("render", lambda _: ()) for screen in screens]
+
+    def check(self) -> None:
+        """Raise why the pool is of no more use, if it is not.
+
+        Raises:
+            RuntimeError: it is another process's.
+            WorkerError: a worker is gone, or a message was cut off.
+        """
+        if self._failure is not None:
+            raise self._failure
+        for handle in self._handles[:1]:
+            handle.check_owner()
+
+    def close(self, timeout: float = GRACE) -> None:
+        """End the workers, by force those that take longer than so many seconds. May be called again."""
+        self._finalizer.cancel()
+        end_workers(self._handles, timeout)
+        self._crew = None
+
+    def _start(self, index: int, environments: range) -> WorkerHandle:
+        assert self._context is not None
+        handle = WorkerHandle(
+            self._context,
+            index,
+            self._crew_rules,
+            environments.start,
+            [_derive_seed(self.memories[i]) for i in environments],
+            self._layout,
+            self.memory,
+            group=self._group,
+            looks_out=self._looks_out,
+            announces=True,
+            timeout=self._timeout,
+        )
+        for descriptor in (handle.fileno(), handle.sentinel):
+            self._by_descriptor[descriptor] = handle
+            self._poller.register(descriptor, select.POLLIN)
+        return handle
+
+    def _load(self) -> None:
+        """Wait until all environments are there, and say how far it is if that takes long."""
+        notice = time.monotonic() + _PATIENCE
+
+        def report(count: int) -> None:
+            nonlocal notice
+            if time.monotonic() > notice:
+                sys.stderr.write(f"fastatari: {count} of {len(self.memories)} environments are loaded\n")
+                notice = time.monotonic() + _PATIENCE
+
+        if not self._handles:
+            self._crew = Crew(self._crew_rules, 0, self.slots, [None] * len(self.memories), report)
+            self.description = self._crew.describe()
+            return
+        while not all(handle.is_started for handle in self._handles):
+            self._receive(self._start_timeout)
+            if self._errors:
+                raise self._errors[0]
+            report(sum(handle.loaded for handle in self._handles))
+        description = self._handles[0].description
+        assert description is not None
+        self.description = description
+
+    def _ask(self, handle: WorkerHandle, indices: Sequence[int]) -> None:
+        """Ask a worker for a step of some of its environments."""
+        if self._has_lost and self._crew_rules.autoreset_mode != AutoresetMode.SAME_STEP:
+            untold = [index for index in indices if not self.memories[index].is_told]
+            self._tell_lost(untold)
+            indices = [index for index in indices if index not in untold]
+        if not indices:
+            return
+        try:
+            handle.request_step(self._slot, indices)
+        except WorkerDiedError as death:
+            self._lose(handle, death)
+
+    def _receive(self, timeout: float | None) -> None:
+        """Wait for messages of workers, and take in all that are there."""
+        wait = None if timeout is None else max(0, 1000 * (self._check_time - time.monotonic()))
+        ready = self._poller.poll(wait)
+        with _Undivided(self):
+            for handle in {self._by_descriptor[descriptor] for descriptor, _ in ready}:
+                try:
+                    reply = handle.receive()
+                except WorkerDiedError as death:
+                    self._lose(handle, death)
+                    continue
+                except WorkerTimeoutError as error:
+                    self._miss(handle, error)
+                    continue
+                if reply.error:
+                    self._errors.append(reply.error)
+                elif reply.result is not None:
+                    self._results[handle.environments.start] = reply.result
+                else:
+                    self._take(reply)
+            if timeout is not None and time.monotonic() >= self._check_time:
+                self._find_late(timeout)
+
+    def _take(self, reply: Reply) -> None:
+        """Take in what environments answered."""
+        self.answered.extend(reply.indices)
+        self.is_plain &= reply.is_plain
+        for final in reply.finals:
+            self.finals[final.environment] = final
+        if self._has_lost:
+            # They have begun again. Where that is in the step in which they were lost, it is also their end.
+            for index in reply.indices:
+                memory = self.memories[index]
+                if memory.is_lost and not memory.is_told:
+                    self.slots[self._slot].columns.truncated[index] = True
+                    self.restarted.add(index)
+                self.memories[index] = memory._replace(is_lost=False, is_told=True)
+            self._has_lost = any(memory.is_lost for memory in self.memories)
+
+    def _find_late(self, timeout: float) -> None:
+        """Replace workers that have not answered for so many seconds, or raise."""
+        now = time.monotonic()
+        self._check_time = now + timeout
+        for handle in list(self._handles):
+            if not handle.owed and handle.is_started:
+                continue
+            if now >= handle.since + timeout:
+                reprieve = min(timeout, _REPRIEVE)
+                handle.since = now - timeout + reprieve
+                if handle.is_suspect:
+                    self._miss(handle, WorkerTimeoutError(handle.index, handle.pid, timeout))
+                handle.is_suspect = not handle.is_suspect
+            self._check_time = min(self._check_time, handle.since + timeout)
+
+    def _miss(self, handle: WorkerHandle, error: WorkerTimeoutError) -> None:
+        """Replace a worker that does not answer, or raise."""
+        if not self._restarts_workers or not handle.is_started:
+            raise error
+        self._lose(handle, handle.kill())
+
+    def _lose(self, handle: WorkerHandle, death: WorkerDiedError) -> None:
+        """Replace a worker that is gone, or raise."""
+        for descriptor in (handle.fileno(), handle.sentinel):
+            self._poller.unregister(descriptor)
+            del self._by_descriptor[descriptor]
+        if not self._restarts_workers or not handle.is_started:
+            raise death
+        own = handle.environments
+        warnings.warn(
+            f"{death}; its environments, {own[0]} to {own[-1]}, are truncated, and begin anew in another process",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+        for index in own:
+            memory = self.memories[index]
+            is_lost = memory.has_begun
+            self.memories[index] = memory._replace(
+                replacements=memory.replacements + 1, is_lost=is_lost, is_told=memory.is_told and not is_lost
+            )
+            self._has_lost |= is_lost
+        place = self._handles.index(handle)
+        end_workers([handle], 0)
+        self._handles[place] = replacement = self._start(place, own)
+        pending = [index for indices in handle.owed for index in indices or ()]
+        if pending and self._crew_rules.autoreset_mode == AutoresetMode.SAME_STEP:
+            replacement.request_step(self._slot, pending)
+        else:
+            self._tell_lost(pending)
+        if None in handle.owed:
+            name, make_arguments = self._call
+            if name in {"save", "render"}:  # there is nothing left of what was to be saved or shown
+                self._errors.append(death)
+            else:
+                replacement.request_call(name, *make_arguments(own))
+
+    def _tell_lost(self, indices: Sequence[int]) -> None:
+        """Answer for environments that are lost: their episode is truncated."""
+        columns = self.slots[self._slot].columns
+        for index in indices:
+            columns.kind[index] = LOST
+            columns.reward[index] = 0.0
+            columns.terminated[index] = False
+            columns.truncated[index] = columns.needs_reset[index] = True
+            self.memories[index] = self.memories[index]._replace(is_told=True)
+            self.restarted.add(index)
+        if indices:
+            self.answered.extend(indices)
+            self.is_plain = False
+
+    def _call_all(self, name: str, make_arguments: Callable[[range], tuple[Any, ...]]) -> list[Any]:
+        """Call a method of all crews, with arguments for the environments of each; return what they returned."""
+        if self._crew is not None:
+            return [getattr(self._crew, name)(*make_arguments(range(len(self.memories))))]
+        self._call = name, make_arguments
+        self._results.clear()
+        with _Undivided(self):
+            for handle in list(self._handles):
+                try:
+                    handle.request_call(name, *make_arguments(handle.environments))
+                except WorkerDiedError as death:
+                    self._lose(handle, death)
+        if error := self.settle():
+            raise error
+        return [self._results.get(handle.environments.start) for handle in self._handles]
+
+    def _cut_off(self, error: BaseException) -> None:
+        """Note that an exception, as of a signal handler, came where messages could be mistaken from then on."""
+        failures = [handle.failure for handle in self._handles if handle.failure is not None]
+        if failures:
+            self._failure = failures[0]
+        elif not isinstance(error, WorkerError):
+            self._failure = WorkerError("an interrupt cut off the messages to or from workers", None, 0)
 
 
-@contextlib.contextmanager
-def _sigint_blocked(context: BaseContext) -> Iterator[None]:
-    """Start a process with SIGINT blocked, so that Ctrl-C does not interrupt its start before it ignores the signal.
+class _Undivided:
+    """What must not be cut off, as by an exception of a signal handler: if it is, the pool is of no more use."""
 
-    A fork server that was started before, by others, hands its own mask to its processes instead.
-    """
-    if context.get_start_method() != "fork":
-        resource_tracker.ensure_running()  # its start would end by unblocking SIGINT
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
 
+    def __enter__(self) -> None:
+        pass
 
-# The callers' ends of all pipes. A forked process has to close them: a worker ends when the last copy of its caller's
-# end is closed, so one that lived on in another worker would make both outlive their caller.
-_connections: "weakref.WeakSet[Connection[Any, Any]]" = weakref.WeakSet()
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is not None:
+            self._pool._cut_off(error)
 
 
-def _close_connections() -> None:
-    for connection in _connections:
-        connection.close()
-
-
-os.register_at_fork(after_in_child=_close_connections)
+def _derive_seed(memory: Memory) -> int | None:
+    """Return the seed of the first reset of an environment in a process: None, or what follows from the last seed."""
+    if memory.seed is None or not memory.replacements:
+        return None
+    return int(np.random.SeedSequence((memory.seed, memory.replacements)).generate_state(1)[0]) >> 1

@@ -1,197 +1,116 @@
-"""What travels between a caller and its worker: short messages on a pipe, planes in shared memory.
+"""What travels through the pipe between a caller and its worker. What it is about lies in shared memory.
 
-A request is one message, and has one reply, except ``close``, which has none. The caller says in each request which
-slot of the shared block the new plane of its reply goes to, and does not name a slot again before it has read it. The
-caller stacks the planes: three of the four that make an observation are there already.
+The messages of a worker come in the order of the requests. Their heads are of a fixed size, so that most are read and
+written by one system call each; where they cannot hold everything, more follows: ``numbers``, of 32 bits each, or a
+pickled object. A worker that gets no more requests, because its caller is gone or has closed the pipe, ends.
 
-Messages are of a fixed size, so that each is read and written by one system call; where they cannot hold everything, a
-pickled object of the size that they name follows.
-
-=========  ================================================  ========================================================
-request    16 bytes                                          reply, 32 bytes
-=========  ================================================  ========================================================
-step       ``s``, slot, action                               ``s``, reward; if the episode is over ``d``, reward, the
-                                                             episode's reward and length
-any other  ``o``, slot, size of the pickled message          ``o``: the plane of a reset is in the slot
+=========  ==================================================  ======================================================
+request    8 bytes                                             answered by, 16 bytes
+=========  ==================================================  ======================================================
+step       ``s``, slot, how many numbers: the environments     ``s``, whether all went on as always, how many have
+           that are to play, or none for all                   played, size of their pickled `Final`; for each request
+                                                               one or several
+call       ``o``, slot, size of the pickled name of a method   ``o``, size of what it returned, pickled
+           of `Crew` and its arguments
 close      ``c``
-any        an exception in the worker                        ``f``, size of the pickled `Failure`
-=========  ================================================  ========================================================
+any        an exception in the worker                          ``f``, size of the pickled `Failure`; nothing else of
+                                                               the request is answered
+(none)     at the start, for each environment                  ``p``, how many are there
+           then                                                ``o``, size of the pickled `Description`; or ``f``
+=========  ==================================================  ======================================================
 """
 
 import os
 import pickle
 import struct
-import traceback
+from array import array
 from collections.abc import Callable, Sequence
-from multiprocessing.connection import Connection
-from typing import Any, NamedTuple
+from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
+_REQUEST: Final = struct.Struct("=cB2xI")
+_REPLY: Final = struct.Struct("=cB2xIQ")
 
-from fastatari.errors import RemoteTraceback, WorkerError
-from fastatari.ring import PlaneRing
+STEP, CALL, CLOSE, FAILURE, PROGRESS = b"s", b"o", b"c", b"f", b"p"
 
-UInt8Array = npt.NDArray[np.uint8]
-Reply = tuple[float, bool, Any] | None
-
-# How many replies a worker may owe. Two, so that a caller can have one step computed while it uses the one before.
-SLOT_NUM = 2
-
-_REQUEST = struct.Struct("=cB6xq")
-_REPLY = struct.Struct("=c7xddq")
-CLOSE = _REQUEST.pack(b"c", 0, 0)
-
-# How long a pickled exception may be, and how many characters, of up to four bytes, its summary and its traceback: so
-# that the replies that a worker owes fit into the pipe, and it never waits for a caller that does not receive.
-_MAX_BYTES = 16 * 1024
-_MAX_TEXT = 4 * 1024
+# A pipe holds some 200 KB: what is read at once is of that order.
+_CHUNK = 2**20
 
 
-class Failure(NamedTuple):
-    """An exception in a worker.
+def pack_step(slot: int, indices: Sequence[int]) -> bytes:
+    """Return the request for a step of some of a worker's environments, by their indices in its crew; () for all."""
+    if not indices:
+        return _REQUEST.pack(STEP, slot, 0)
+    return _REQUEST.pack(STEP, slot, len(indices)) + array("I", indices).tobytes()
 
-    Attributes:
-        exception (bytes | None): the exception, pickled; None if it cannot be.
-        summary (str): its class and text.
-        traceback (str): its traceback.
-        note (str): where it was raised.
+
+def pack_call(name: str, *arguments: Any) -> bytes:
+    """Return the request for a call of a method of `Crew`."""
+    pickled = pickle.dumps((name, arguments))
+    return _REQUEST.pack(CALL, 0, len(pickled)) + pickled
+
+
+def pack_close() -> bytes:
+    """Return the request that a worker end once it has answered those before."""
+    return _REQUEST.pack(CLOSE, 0, 0)
+
+
+def read_request(descriptor: int) -> tuple[bytes, int, Any]:
+    """Read a request: its kind, its slot, and its numbers (array of uint32) or its name and arguments.
+
+    Raises:
+        EOFError, ConnectionError: the caller is gone.
     """
-
-    exception: bytes | None
-    summary: str
-    traceback: str
-    note: str
-
-    @classmethod
-    def of(cls, error: BaseException, request: object) -> "Failure":
-        """Pack the exception that a request raised in this process."""
-        exception: bytes | None = None
-        try:
-            exception = pickle.dumps(error)
-            if len(exception) > _MAX_BYTES or type(pickle.loads(exception)) is not type(error):
-                exception = None
-        except Exception:  # whatever its __reduce__ and __init__ do, the caller has to hear of the exception
-            exception = None
-        try:
-            summary = f"{type(error).__qualname__}: {error}"
-        except Exception:  # its __str__ fails
-            summary = type(error).__qualname__
-        text = "".join(traceback.format_exception(error))
-        if len(text) > _MAX_TEXT:
-            text = f"{text[: _MAX_TEXT // 2]}\n...\n{text[-_MAX_TEXT // 2 :]}"
-        return cls(
-            exception,
-            summary[:_MAX_TEXT],
-            text,
-            f"raised in worker process {os.getpid()} by {request!r:.200}",
-        )
-
-    def unpack(self, pid: int) -> BaseException:
-        """Return the exception as it is to be raised in the caller."""
-        error: BaseException
-        try:
-            error = pickle.loads(self.exception) if self.exception else WorkerError(self.summary, pid)
-        except Exception:  # its class cannot be imported here
-            error = WorkerError(self.summary, pid)
-        error.add_note(self.note)
-        error.__cause__ = RemoteTraceback(self.traceback)
-        return error
+    kind, slot, number = _REQUEST.unpack(read(descriptor, _REQUEST.size))
+    if kind == STEP:
+        return kind, slot, array("I", read(descriptor, 4 * number) if number else b"")
+    return kind, slot, pickle.loads(read(descriptor, number)) if number else None
 
 
-def encode_request(message: object, slot: int) -> bytes:
-    """Return the bytes of a request; for a step without pickling, which would cost as much as all the rest."""
-    match message:
-        case ("step", (int() | np.integer()) as action) if not isinstance(action, bool) and -(2**63) <= action < 2**63:
-            return _REQUEST.pack(b"s", slot, action)
-        case ("close", _):
-            return CLOSE
-    pickled = pickle.dumps(message)
-    return _REQUEST.pack(b"o", slot, len(pickled)) + pickled
+def pack_reply(kind: bytes, is_plain: bool = True, count: int = 0, content: Any = None) -> bytes:
+    """Return a reply, of content that can be pickled."""
+    pickled = b"" if content is None else pickle.dumps(content)
+    return _REPLY.pack(kind, is_plain, count, len(pickled)) + pickled
 
 
-def receive_reply(descriptor: int, slot: UInt8Array, ring: PlaneRing, pid: int) -> Reply | BaseException:
-    """Read a reply from a pipe, and put its plane into the ring.
+def read_reply(descriptor: int, wait: Callable[[], object]) -> tuple[bytes, bool, int, Any]:
+    """Read a reply: its kind, whether all went on as always, its count, and its content.
 
-    Returns:
-        Reward, done and info of a step, None of a reset; or an exception to be raised.
+    Args:
+        descriptor (int): of a pipe that does not block.
+        wait (Callable): waits until there is more to be read.
 
     Raises:
         EOFError, ConnectionError: the worker is gone.
     """
-    kind, reward, episode_reward, number = _REPLY.unpack(_read(descriptor, _REPLY.size))
-    if kind == b"s":
-        ring.push(slot)
-        return reward, False, None
-    if kind == b"d":
-        ring.fill(slot)
-        return reward, True, {"reward": episode_reward, "length": number}
-    if kind == b"o":
-        ring.fill(slot)
-        return None
-    failure: Failure = pickle.loads(_read(descriptor, number))
-    return failure.unpack(pid)
+    kind, is_plain, count, size = _REPLY.unpack(read(descriptor, _REPLY.size, wait))
+    return kind, bool(is_plain), count, pickle.loads(read(descriptor, size, wait)) if size else None
 
 
-def view_slots(block: Sequence[int], shape: tuple[int, ...]) -> UInt8Array:
-    """Return the slots of a shared block: uint8[SLOT_NUM, *shape], a view."""
-    return np.frombuffer(block, np.uint8).reshape(SLOT_NUM, *shape)  # type: ignore[call-overload, no-any-return]
-
-
-class WorkerEnd:
-    """The worker's end of a pipe whose planes travel through shared memory. It can be handed to a new process."""
-
-    def __init__(self, connection: "Connection[Any, Any]", block: Sequence[int], shape: tuple[int, ...]) -> None:
-        self._connection = connection
-        self._block = block
-        self._shape = shape
-
-    def serve(self, answer: Callable[[Any, UInt8Array], Reply]) -> None:
-        """Answer requests until told to close.
-
-        Args:
-            answer: called with each message and a slot to write the new plane to; returns reward, done and info of a
-                step, None of a reset. What it raises is the reply.
-
-        Raises:
-            EOFError, ConnectionError: the caller is gone.
-        """
-        descriptor = self._connection.fileno()
-        slots = view_slots(self._block, self._shape)
-        while (request := _read(descriptor, _REQUEST.size)) != CLOSE:
-            kind, slot, number = _REQUEST.unpack(request)
-            pickled = _read(descriptor, number) if kind == b"o" else b""
-            message: object = "a message that cannot be unpickled"
-            try:
-                message = pickle.loads(pickled) if pickled else ("step", number)
-                reply = _pack_reply(answer(message, slots[slot]))
-            except Exception as error:
-                failure = pickle.dumps(Failure.of(error, message))
-                reply = _REPLY.pack(b"f", 0.0, 0.0, len(failure)) + failure
-            write(descriptor, reply)
-        self._connection.close()
-
-
-def _pack_reply(reply: Reply) -> bytes:
-    if reply is None:
-        return _REPLY.pack(b"o", 0.0, 0.0, 0)
-    reward, done, info = reply
-    if done:
-        return _REPLY.pack(b"d", reward, info["reward"], info["length"])
-    return _REPLY.pack(b"s", reward, 0.0, 0)
-
-
-def _read(descriptor: int, size: int) -> bytes:
-    data = os.read(descriptor, size)
-    while len(data) < size:
-        more = os.read(descriptor, size - len(data))
-        if not more:
+def read(descriptor: int, size: int, wait: Callable[[], object] = lambda: None) -> bytes:
+    """Read so many bytes."""
+    parts: list[bytes] = []
+    while size:
+        try:
+            part = os.read(descriptor, min(size, _CHUNK))
+        except BlockingIOError:
+            wait()
+            continue
+        if not part:
             raise EOFError
-        data += more
-    return data
+        size -= len(part)
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def write(descriptor: int, data: bytes) -> None:
-    """Write all of some bytes to a pipe. Raises ConnectionError if nobody is at its other end."""
-    while data:
-        data = data[os.write(descriptor, data) :]
+def write(descriptor: int, data: bytes, wait: Callable[[], object] = lambda: None) -> None:
+    """Write all of some bytes; `wait` waits until there is room, if the pipe does not block.
+
+    Raises:
+        ConnectionError: nobody is at the other end.
+    """
+    rest = memoryview(data)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:
+            wait()

@@ -51,12 +51,26 @@ class _Saved:
         self.primer: list[tuple[Any, int]] | None = None
 
 
+class Starts:
+    """The states that games begin from: found by one emulator, of use to all of the same game in the process.
+
+    Attributes:
+        saved (dict[int, _Saved]): the starts, by the number of their group.
+        openings (dict): for the use of who plays on from them to where an episode begins.
+    """
+
+    def __init__(self) -> None:
+        self.saved: dict[int, _Saved] = {}
+        self.openings: dict[tuple[int | None, int], Any] = {}
+
+
 class Resets:
     """The resets of a loaded ROM, all of which have to go through here.
 
     Args:
         ale (ALEInterface): the emulator, as after ``loadROM``.
         start (Start | None): what the ROM's start depends on. None: all resets are true.
+        starts (Starts, optional): where those are kept that this and other emulators of the ROM have found.
 
     Attributes:
         restores (int): how many resets were restores.
@@ -64,13 +78,13 @@ class Resets:
             known, and while the emulator's generator is needed for true resets, for a state brings its own along.
     """
 
-    def __init__(self, ale: Any, start: Start | None) -> None:
+    def __init__(self, ale: Any, start: Start | None, starts: Starts | None = None) -> None:
         self.restores = 0
         self.group: int | None = None
         self._ale = ale
         self._start = start
         self._state_type = type(ale.cloneState())
-        self._saved: dict[int, _Saved] = {}
+        self._saved = (starts or Starts()).saved
         self._generator: np.random.RandomState | None = None
         self._ram: UInt8Array | None = None
         if start is not None and start.groups and read_generator(ale.cloneState()) is None:

@@ -7,9 +7,12 @@ import textwrap
 import typing
 from typing import Annotated, Any, Literal, TextIO
 
+import numpy as np
+from gymnasium import spaces
+
 from fastatari.area import MAX_SIDE
 from fastatari.checks import check_choice, check_flag, check_integer, check_pair, to_float
-from fastatari.frames import Gray, Order, Padding, StackAxis, check_stages
+from fastatari.frames import Gray, Order, Padding, StackAxis, check_stages, stack_shape
 
 _TABLE_WIDTH = 120
 
@@ -150,12 +153,40 @@ class AtariRules:
                 raise TypeError(f"got an unexpected keyword argument {name!r}; the closest rule is {closest!r}")
         return dataclasses.replace(PRESETS[names[preset]], **overrides)
 
+    def check_seed(self, seed: Any) -> int:
+        """Return a seed as an int.
+
+        Raises:
+            TypeError: `seed` is not an integer.
+            ValueError: it is negative, or has more than 31 bits where `seeding` is "ale".
+        """
+        checked = check_integer("seed", seed, least=0)
+        if self.seeding == "ale" and checked >= 2**31:
+            raise ValueError(f"`seed` must be below 2**31 with `seeding` 'ale', got {checked}")
+        return checked
+
     @property
     def size(self) -> tuple[int, int]:
         """Height and width of a plane, in pixels."""
         if isinstance(self.screen_size, int):
             return self.screen_size, self.screen_size
         return self.screen_size[1], self.screen_size[0]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of an observation."""
+        return stack_shape(self.size, self.stack_num, self.grayscale_obs, self.stack_axis)
+
+    @property
+    def observation_space(self) -> "spaces.Box[Any]":
+        """The space of observations."""
+        high, dtype = (1, np.float32) if self.scale_obs else (255, np.uint8)
+        return spaces.Box(0, high, self.shape, dtype)
+
+    @property
+    def render_fps(self) -> int:
+        """How many steps a second the console itself would play."""
+        return max(1, round(60 / self.frame_skip))
 
     def describe(self, file: TextIO | None = None) -> None:
         """Print the rules as a table: each field, its value, and what it decides.
@@ -171,6 +202,18 @@ class AtariRules:
             first = f"{name:{widths[0]}}  {value:{widths[1]}}  "
             line = textwrap.fill(text, _TABLE_WIDTH, initial_indent=first, subsequent_indent=indent)
             (file or sys.stdout).write(line + "\n")
+
+
+def check_same_rules(name: str, theirs: AtariRules, mine: AtariRules) -> None:
+    """Check that what is called `name` has the same rules.
+
+    Raises:
+        ValueError: some are others.
+    """
+    fields = (field.name for field in dataclasses.fields(AtariRules))
+    differ = [field for field in fields if getattr(theirs, field) != getattr(mine, field)]
+    if differ:
+        raise ValueError(f"`{name}` must be of the same rules, got one with other {', '.join(differ)}")
 
 
 _GYMNASIUM = AtariRules()

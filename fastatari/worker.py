@@ -1,93 +1,152 @@
-"""The worker's side: one game in a process of its own, which does what comes through its pipe."""
+"""The worker's side: a process that plays a crew's games as its caller asks for."""
 
-import functools
+import contextlib
+import ctypes
+import gc
+import os
+import select
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
-from typing import Any, NoReturn
+from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
+from fastatari import protocol
+from fastatari.crew import Crew, CrewRules
+from fastatari.failure import Failure
+from fastatari.shared import Layout
 
-from fastatari.console import StartStates
-from fastatari.game import EpisodeInfo, Game
-from fastatari.protocol import WorkerEnd
+# How long a worker looks out for the next request before it goes to sleep, in seconds. Waking up takes 20 to 30 us on a
+# virtual machine, of each step, where a batch of 8 environments on 2 cores takes 1000. It looks out only if the last
+# request came that soon, and lets others have the core.
+_LOOKOUT = 200e-6
 
-UInt8Array = npt.NDArray[np.uint8]
-StepResult = tuple[float, bool, EpisodeInfo | None]
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def worker_process(
-    remote: "Connection[Any, Any] | WorkerEnd",
-    seed: int,
-    *,
-    game: str = "breakout",
-    dtype: npt.DTypeLike = np.uint8,
-    start_states: StartStates = "saved",
-) -> None:
-    """Play a game for whoever is at the other end of a pipe, until told to close or until that end is gone.
+class Assignment(NamedTuple):
+    """What a worker is to do: plain data, which can be handed to a new process.
 
-    The requests are ``("step", action)`` and ``("reset", None)``, answered with what `Game.step` and `Game.reset`
-    return, and ``("close", None)``, which has no answer.
+    Attributes:
+        crew_rules (CrewRules): what its environments play.
+        first (int): the index of the first of them in the pool.
+        seeds (tuple[int | None, ...]): as for `Crew`; one for each of them.
+        layout (Layout): of the shared memory.
+        memory (Any): that memory.
+        group (int): after how many environments it answers; also after the last of a request.
+        looks_out (bool): whether it may use a core to wait.
+        announces (bool): whether it tells how its environments are loaded, and then what they are.
+        ignored_signals (tuple[int, ...]): the signals that its caller handles.
+        parent (int | None): the process with whose thread it is to die; None if it is not to.
+    """
+
+    crew_rules: CrewRules
+    first: int
+    seeds: tuple[int | None, ...]
+    layout: Layout
+    memory: Any
+    group: int
+    looks_out: bool
+    announces: bool
+    ignored_signals: tuple[int, ...]
+    parent: int | None
+
+
+def run_worker(connection: "Connection[Any, Any]", assignment: Assignment) -> None:
+    """Play until told to close, or until the caller is gone.
 
     Args:
-        remote (Connection | WorkerEnd): this process's end of the pipe. A `Connection` gets pickled answers, and what a
-            request raises ends the process, as in labml. `Worker` passes a `WorkerEnd`: observations go through shared
-            memory, exceptions travel to the caller, and the game goes on.
-        seed (int): as for `Game`.
-        game (str): as for `Game`.
-        dtype (numpy.dtype): as for `Game`.
-        start_states ("saved" | "true"): as for `Game`.
+        connection (Connection): this process's end of the pipe.
+        assignment (Assignment): what to play.
+    """
+    _prepare(assignment)
+    descriptor = connection.fileno()
+
+    def report(count: int) -> None:
+        if assignment.announces:
+            protocol.write(descriptor, protocol.pack_reply(protocol.PROGRESS, count=count))
+
+    with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):  # the caller is gone, or about to go
+        slots = assignment.layout.view(assignment.memory)
+        try:
+            crew = Crew(assignment.crew_rules, assignment.first, slots, assignment.seeds, report)
+        except Exception as error:
+            reply = protocol.pack_reply(protocol.FAILURE, content=Failure.of(error, "as it started"))
+            if assignment.announces:
+                protocol.write(descriptor, reply)
+            while protocol.read_request(descriptor)[0] != protocol.CLOSE:
+                protocol.write(descriptor, reply)
+            return
+        # Or the garbage collector, which writes to what it looks at, would copy what a forked process shares.
+        gc.collect()
+        gc.freeze()
+        if assignment.announces:
+            protocol.write(descriptor, protocol.pack_reply(protocol.CALL, content=crew.describe()))
+        _serve(descriptor, crew, range(len(assignment.seeds)), assignment.group, assignment.looks_out)
+
+
+def _prepare(assignment: Assignment) -> None:
+    """Let the caller decide what becomes of this process."""
+    # Ctrl-C reaches every process of a terminal, and what a cluster sends before it ends a job may reach each of the
+    # job's. A caller that handles such a signal, as to save its state, needs its workers then. Otherwise SIGTERM has
+    # its default, for a forked process may have inherited a handler.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in (signal.SIGINT, *assignment.ignored_signals):
+        signal.signal(number, signal.SIG_IGN)
+    if assignment.parent is not None:
+        # A worker that hangs would not notice that the pipe was closed.
+        with contextlib.suppress(AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != assignment.parent:
+            os._exit(0)
+
+
+def _serve(descriptor: int, crew: Crew, everyone: range, group: int, looks_out: bool) -> None:
+    """Answer requests until told to close.
 
     Raises:
-        NotImplementedError: a request of another kind came through a `Connection`.
+        EOFError, ConnectionError: the caller is gone.
     """
-    make_game = functools.partial(Game, seed, game=game, dtype=dtype, start_states=start_states)
-    try:
-        if isinstance(remote, WorkerEnd):
-            # Ctrl-C reaches every process of a terminal; the caller decides what becomes of its workers. It ends those
-            # that it leaves behind by SIGTERM, for which a forked one may have inherited a handler.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            remote.serve(_make_answer(make_game))
+    await_request = _make_lookout(descriptor) if looks_out else lambda: None
+    while True:
+        await_request()
+        kind, slot, content = protocol.read_request(descriptor)
+        if kind == protocol.CLOSE:
             return
-        play = make_game()
-        while (message := remote.recv())[0] != "close":
-            result = _play(play, message)
-            remote.send(play.observe() if result is None else (play.observe(), *result))
-        remote.close()
-    except (KeyboardInterrupt, EOFError, ConnectionError):
-        pass  # the caller is gone, or about to go
+        for reply in _answer(crew, kind, slot, content or everyone, group):
+            protocol.write(descriptor, reply)
 
 
-def _make_answer(make_game: Callable[[], Game]) -> Callable[[Any, UInt8Array], StepResult | None]:
-    """Return what answers requests: the game, or the exception that kept it from starting."""
+def _answer(crew: Crew, kind: bytes, slot: int, content: Any, group: int) -> Iterator[bytes]:
+    """Do what a request asks for; yield its replies."""
+    doing = "in a step"
     try:
-        game = make_game()
+        if kind == protocol.STEP:
+            for begin in range(0, len(content), group):
+                part = content[begin : begin + group]
+                is_plain, finals = crew.step(slot, part)
+                yield protocol.pack_reply(protocol.STEP, is_plain, len(part), finals or None)
+        else:
+            name, arguments = content
+            doing = f"in a call of {name!r}"
+            yield protocol.pack_reply(protocol.CALL, content=getattr(crew, name)(*arguments))
     except Exception as error:
-        failure, where = error, error.__traceback__
-
-        def fail(*_: object) -> NoReturn:
-            raise failure.with_traceback(where)
-
-        return fail
-
-    def answer(message: Any, out: UInt8Array) -> StepResult | None:
-        result = _play(game, message)
-        out[:] = game.plane
-        return result
-
-    return answer
+        yield protocol.pack_reply(protocol.FAILURE, content=Failure.of(error, doing))
 
 
-def _play(game: Game, message: Any) -> StepResult | None:
-    """Do what a message asks for; return reward, done and info of a step, None of a reset."""
-    match message:
-        case ("step", action):
-            return game.advance(action)
-        case ("reset", _):
-            game.begin()
-            return None
-        case (command, _):
-            raise NotImplementedError(f"unknown command {command!r}; a worker knows 'step', 'reset' and 'close'")
-    raise TypeError(f"a request is a pair (command, data), got {message!r}")
+def _make_lookout(descriptor: int) -> Any:
+    """Return what waits for a request: at first awake, if the last one came soon, then asleep."""
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    is_likely = False
+
+    def await_request() -> None:
+        nonlocal is_likely
+        begin = time.perf_counter()
+        end = begin + _LOOKOUT
+        while is_likely and not poller.poll(0) and time.perf_counter() < end:
+            os.sched_yield()
+        poller.poll()
+        is_likely = time.perf_counter() < end
+
+    return await_request

@@ -26,10 +26,11 @@ from fastatari import (
     Worker,
     WorkerDiedError,
     WorkerError,
+    crew,
     protocol,
-    worker,
     worker_process,
 )
+from fastatari.engine import Engine
 
 CONTEXTS = multiprocessing.get_all_start_methods()
 ACTIONS = [1, 2, 3, 0, 0, 3, 1] * 12
@@ -50,10 +51,10 @@ class UnspeakableError(Exception):
         raise RuntimeError
 
 
-class FailingGame(Game):
+class FailingEngine(Engine):
     """A game in which some actions end otherwise than in an observation."""
 
-    def advance(self, action):
+    def step(self, action):
         match action:
             case 100:
                 raise ValueError("a value", 7)
@@ -72,7 +73,7 @@ class FailingGame(Game):
             case 105:
                 os._exit(4)
             case 106:
-                self.advance(action)
+                self.step(action)
             case 107:
                 raise KeyboardInterrupt
             case 108:
@@ -85,19 +86,19 @@ class FailingGame(Game):
             case 110:
                 raise UnspeakableError
             case _:
-                return super().advance(action)
+                return super().step(action)
         return None
 
 
-class BrokenGame:
+class BrokenEngine:
     def __init__(self, *_, **__):
         raise OSError("no cartridge")
 
 
 @pytest.fixture
 def failing(monkeypatch):
-    """A worker, made by fork, that plays a `FailingGame`."""
-    monkeypatch.setattr(worker, "Game", FailingGame)
+    """A worker, made by fork, that plays a `FailingEngine`."""
+    monkeypatch.setattr(crew, "Engine", FailingEngine)
     with Worker(0, context="fork") as failing:
         failing.child.send(("reset", None))
         failing.child.recv()
@@ -237,10 +238,11 @@ def test_receiving_what_was_not_asked_for_is_an_error_and_not_a_hang(pair):
     [
         (("step", 4), InvalidAction, "action 4 is not in 0..3, the actions of breakout: NOOP, FIRE, RIGHT, LEFT"),
         (("step", -1), InvalidAction, "action -1 is not in 0..3"),
-        (("step", 2**70), InvalidAction, f"action {2**70} is not in 0..3"),
+        (("step", 2**70), InvalidAction, f"action {2**70} is no index of an action"),
         (("step", 1.0), TypeError, "`action` must be an integer, got 1.0 of type float"),
         (("step", True), TypeError, "`action` must be an integer, got True of type bool"),
         (("step", np.bool_(True)), TypeError, "`action` must be an integer, got np.True_ of type bool"),
+        (("step", print), TypeError, "`action` must be an integer, got <built-in function print>"),
         (("step", None), TypeError, "`action` must be an integer, got None of type NoneType"),
         (("fly", 1), NotImplementedError, "unknown command 'fly'; a worker knows 'step', 'reset' and 'close'"),
         ("reset", TypeError, "a request is a pair (command, data), got 'reset'"),
@@ -253,16 +255,9 @@ def test_a_bad_request_is_an_error_and_the_worker_goes_on(message, error, text, 
     with pytest.raises(error) as caught:
         started.child.recv()
     assert text in str(caught.value)
-    assert caught.value.__notes__ == [f"raised in worker process {started.process.pid} by {message!r}"]
+    assert caught.value.__notes__[0].startswith(f"raised in worker process {started.process.pid}, in a ")
     assert isinstance(caught.value.__cause__, RemoteTraceback)
     assert "Traceback (most recent call last)" in str(caught.value.__cause__)
-    assert_goes_on(started, game)
-
-
-def test_what_cannot_be_pickled_is_not_sent(pair):
-    started, game = pair
-    with pytest.raises(Exception, match=r"[pP]ickle"):
-        started.child.send(("step", lambda: None))
     assert_goes_on(started, game)
 
 
@@ -284,7 +279,7 @@ def test_exceptions_travel_whatever_they_are(action, error, text, failing):
         failing.child.recv()
     assert type(caught.value) is error
     assert re.search(text, str(caught.value))
-    assert f"raised in worker process {failing.process.pid} by ('step', {action})" in caught.value.__notes__
+    assert f"raised in worker process {failing.process.pid}, in a step" in caught.value.__notes__
     assert __file__ in str(caught.value.__cause__)
     if error is WorkerError:
         assert caught.value.pid == failing.process.pid
@@ -304,7 +299,7 @@ def test_code_that_ends_the_worker_is_named(action, exitcode, text, failing):
 
 
 def test_a_game_that_cannot_start_says_so_to_every_request(monkeypatch):
-    monkeypatch.setattr(worker, "Game", BrokenGame)
+    monkeypatch.setattr(crew, "Engine", BrokenEngine)
     with Worker(0, context="fork") as started:
         for message in [("reset", None), ("step", 1)]:
             started.child.send(message)
@@ -380,7 +375,7 @@ def test_death_is_seen_although_another_process_holds_the_pipe_open(monkeypatch)
     start = multiprocessing.context.ForkProcess.start
 
     def start_and_keep(process):
-        ends.append(os.dup(process._args[0]._connection.fileno()))
+        ends.append(os.dup(process._args[0].fileno()))
         start(process)
 
     monkeypatch.setattr(multiprocessing.context.ForkProcess, "start", start_and_keep)
@@ -415,7 +410,7 @@ class Interrupt(Exception):
     pass
 
 
-@pytest.mark.parametrize("name", ["write", "receive_reply"])
+@pytest.mark.parametrize("name", ["write", "read_reply"])
 def test_an_interrupt_within_a_message_ends_the_worker_and_says_so(name, pair, monkeypatch):
     """What comes after would be taken for the reply to another request."""
     started, _ = pair

@@ -21,7 +21,7 @@ from fastatari.cli import picture
 from fastatari.cli.progress import make_progress
 from fastatari.cli.reference import ReferenceWorker
 from fastatari.game import OBSERVATION_SHAPE, Game
-from fastatari.pool import Worker
+from fastatari.labml import Worker
 
 # How many observations a round may have. The reference's are kept as float64, 0.2 MB each.
 _ROUND_OBSERVATIONS = 400
