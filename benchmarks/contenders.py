@@ -156,7 +156,6 @@ class FastChain:
 
     def take_first(self) -> None:
         """Take the screen of frame 3."""
-        self._screens = self._frames.screens
         self._read_screen(self._screens[0])
 
     def take_second(self) -> UInt8Array:

@@ -108,6 +108,7 @@ class Console:
         action_meanings (tuple[str, ...]): their names.
         ale (ALEInterface): the emulator.
         draws_at_reset (bool): whether starts depend on `seed`, which then takes effect by `rewind`.
+        stops_at_end (bool): whether `act` does nothing after the end of a game. If not, it draws a number.
 
     Raises:
         TypeError: `game` is not a string.
@@ -161,6 +162,7 @@ class Console:
             is_own = sticky_draws == "emulator"
             probability = float(np.float32(repeat_action_probability)) if is_own else repeat_action_probability
             self.act = self._sticky = StickyActions(ale.act, probability, ale_py.Action.NOOP)
+        self.stops_at_end = self._sticky is None and not self.draws_at_reset
         self._has_draws = self._sticky is not None and sticky_draws == "emulator"
         self.lives = ale.lives
         self.game_over = ale.game_over
@@ -211,12 +213,6 @@ class Console:
     def frame_number(self) -> int:
         """How many frames were played since the ROM was loaded, or since `rewind`."""
         return self._frames_before + self.episode_frame_number
-
-    @property
-    def frame_numbers(self) -> tuple[int, int]:
-        """`episode_frame_number` and `frame_number`."""
-        number: int = self.ale.getEpisodeFrameNumber()
-        return number, self._frames_before + number
 
     @property
     def episode_frame_number(self) -> int:

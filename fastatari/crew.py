@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastatari.console import StartStates
 from fastatari.engine import Engine, EngineState
-from fastatari.resets import Starts
+from fastatari.frames import NOWHERE
 from fastatari.rules import AtariRules
 from fastatari.shared import GAME_END, RESET, STEP, Columns, Slot
 
@@ -98,16 +98,20 @@ class Crew:
         self._has_statistics, self._keeps_finals = crew_rules.has_statistics, crew_rules.keeps_finals
         self._first = first
         self._seeds = list(seeds)
-        starts = Starts()
         self._engines: list[Engine] = []
         for _ in self._seeds:
+            sibling = self._engines[0] if self._engines else None
             self._engines.append(
-                Engine(crew_rules.game, crew_rules.rules, start_states=crew_rules.start_states, starts=starts)
+                Engine(crew_rules.game, crew_rules.rules, start_states=crew_rules.start_states, sibling=sibling)
             )
             report(len(self._engines))
         # Rows and memoryviews, because numpy would make a new object for each row, and for each number.
         own = slice(first, first + len(self._engines))
         self._rows = [list(slot.observations[own]) for slot in slots]
+        # All rows as one, to be written to by steps that can.
+        self._planes = [slot.observations[own].reshape(-1) for slot in slots]
+        self._steps_into = self._engines[0].can_step_into
+        self._size = self._rows[0][0].size
         self._columns = [Columns(*(memoryview(column[own]) for column in slot.columns)) for slot in slots]
 
     def describe(self) -> Description:
@@ -129,7 +133,8 @@ class Crew:
             Exception: whatever a game raises. Its environment, and those after it, have not played.
         """
         is_plain, finals = True, []
-        rows, columns = self._rows[slot], self._columns[slot]
+        columns, size = self._columns[slot], self._size
+        out = self._planes[slot] if self._steps_into else NOWHERE
         for index in indices:
             engine = self._engines[index]
             if engine.needs_reset and self._mode != AutoresetMode.DISABLED:
@@ -138,7 +143,7 @@ class Crew:
                 columns.terminated[index] = columns.truncated[index] = False
                 is_plain = False
                 continue
-            reward, terminated, truncated = engine.step(columns.action[index])
+            reward, terminated, truncated = engine.step(columns.action[index], out, index * size)
             columns.reward[index] = reward
             columns.terminated[index] = terminated
             columns.truncated[index] = truncated
@@ -160,7 +165,8 @@ class Crew:
                     self._begin(index, None, slot)
                     continue
             self._write_frames(index, columns)
-            engine.observe(rows[index])
+            if not self._steps_into:
+                engine.observe(self._rows[slot][index])
         return is_plain, finals
 
     def reset(self, slot: int, seeds: Mapping[int, int | None]) -> None:
@@ -213,4 +219,5 @@ class Crew:
         engine = self._engines[index]
         columns.lives[index] = engine.lives
         columns.needs_reset[index] = engine.needs_reset
-        columns.episode_frame_number[index], columns.frame_number[index] = engine.console.frame_numbers
+        columns.episode_frame_number[index] = number = engine.episode_frame_number
+        columns.frame_number[index] = engine.frames_before + number

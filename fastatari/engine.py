@@ -1,6 +1,9 @@
 """`Engine`: one console under one set of rules; the only place where steps are played."""
 
 import copy
+import dataclasses
+import functools
+import math
 import time
 from typing import Any, NamedTuple
 
@@ -11,7 +14,7 @@ from gymnasium.utils.seeding import np_random
 
 from fastatari.checks import check_pair
 from fastatari.console import Console, ConsoleState, StartStates
-from fastatari.frames import FrameStack, Palette
+from fastatari.frames import NOWHERE, FrameStack, Palette
 from fastatari.generators import draw_uniform, new_seed
 from fastatari.palette import rgb_table
 from fastatari.resets import Starts
@@ -46,6 +49,64 @@ class EngineState(NamedTuple):
     values: dict[str, Any]
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _StepRules:
+    """The rules as steps ask for them; engines of the same rules have the same one.
+
+    Attributes:
+        frame_skip (int): how many frames a step has.
+        is_pooled (bool): whether a plane is made of two screens.
+        unread_frames (range): the frames of a step whose screens are not read.
+        watches_lives (bool): whether a lost life ends a step.
+        plays_on (bool): whether nothing has to be looked at between the frames of a step.
+        least_lives (int): how many lives have to be left for one to count as lost.
+        reports_lives (bool): whether a lost life is `terminated`.
+        ends_by_life (bool): whether the episode is over then.
+        moves_reference (bool): whether lives are compared with those after the last step.
+        clips_reward (bool): whether rewards are replaced by their sign.
+        step_limit (int | None): after how many steps a game is truncated.
+        frame_limit (int): after how many frames; 0 for never. Not by the emulator, which would also refuse to play the
+            frames that `Resets` needs.
+        counts_opening (bool): whether those before the first step count.
+    """
+
+    frame_skip: int
+    is_pooled: bool
+    unread_frames: range
+    watches_lives: bool
+    plays_on: bool
+    least_lives: int
+    reports_lives: bool
+    ends_by_life: bool
+    moves_reference: bool
+    clips_reward: bool
+    step_limit: int | None
+    frame_limit: int
+    counts_opening: bool
+
+
+@functools.lru_cache
+def _read_rules(rules: AtariRules, stops_at_end: bool) -> _StepRules:
+    is_pooled = rules.maxpool and rules.frame_skip > 1
+    watches_lives = rules.life_unit == "frame" and rules.life_loss in {"reset", "continue"}
+    frame_limit = rules.max_num_frames_per_episode
+    return _StepRules(
+        frame_skip=rules.frame_skip,
+        is_pooled=is_pooled,
+        unread_frames=range(rules.frame_skip - 2 if is_pooled else rules.frame_skip),
+        watches_lives=watches_lives,
+        plays_on=stops_at_end and not watches_lives,
+        least_lives=0 if rules.counts_last_life else 1,
+        reports_lives=rules.life_loss != "ignore",
+        ends_by_life=rules.life_loss != "report",
+        moves_reference=rules.life_reference != "reset",
+        clips_reward=rules.reward_clip,
+        step_limit=rules.max_episode_steps,
+        frame_limit=frame_limit,
+        counts_opening=rules.frame_budget == "game" and frame_limit > 0,
+    )
+
+
 class Engine:
     """A game under a set of rules: what it does at a reset, in a step, and what is observed.
 
@@ -54,8 +115,9 @@ class Engine:
         rules (AtariRules): the rules.
         start_states ("saved" | "true"): as for `Console`.
         is_shown (bool): as for `Console`.
-        starts (Starts, optional): what engines of the same game and rules in this process are to share: 0.2 MB, and the
-            emulation of each start.
+        sibling (Engine, optional): another of the same game and rules, with which this one shares what it can: where
+            games begin, and where screens are read to. They have to be used by turns: all that a step or reset comes to
+            has to be observed before the next of another engine.
 
     Attributes:
         console (Console): the console. Acting on it is not seen by the engine.
@@ -69,11 +131,24 @@ class Engine:
         episode_return (float): the sum of all since the last reset of the game.
         episode_length (int): how many steps there were since then.
         episode_seconds (float): the time since then.
+        episode_frame_number (int): how many frames were played since the last reset of the emulator.
+        frames_before (int): how many were played before that since the ROM was loaded, or since `Console.rewind`.
+        can_step_into (bool): whether `step` can write observations somewhere.
         is_game_over (bool): whether the next reset begins a new game whatever the rules.
 
     Raises:
         TypeError, ValueError, OSError: as for `Console` and `FrameStack`.
     """
+
+    # Those that a step needs come first, side by side: where a process plays many games, each line of the cache that it
+    # needs comes from memory.
+    __slots__ = (
+        "_is_playing", "_act", "_read_screen", "_game_over", "_lives", "_push", "_screen", "_cut", "_kept",
+        "_reference", "_frames_left", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length",
+        "episode_frame_number", "frames_before", "is_game_over", "_step_rules", "_screens", "_stack", "console",
+        "rules", "can_step_into", "np_random", "noops", "_begin_time", "_size", "_starts", "_noop", "_fire",
+        "_fires_before", "_fires_after", "_noop_draws", "_openings", "_opening_frame", "_marked_frame", "_mark",
+    )  # fmt: skip
 
     # What a state holds besides console and stack.
     _VALUES = (
@@ -88,14 +163,14 @@ class Engine:
         *,
         start_states: StartStates = "saved",
         is_shown: bool = False,
-        starts: Starts | None = None,
+        sibling: "Engine | None" = None,
     ) -> None:
         self.rules = rules
-        starts = starts or Starts()
+        self._starts: Starts = Starts() if sibling is None else sibling._starts
         self.console = Console(
             game,
             start_states=start_states,
-            starts=starts,
+            starts=self._starts,
             repeat_action_probability=rules.repeat_action_probability,
             sticky_draws=rules.sticky_draws,
             full_action_space=rules.full_action_space,
@@ -105,23 +180,25 @@ class Engine:
         )
         height, width = self.console.screen_shape
         check_pair("screen_size", rules.size[::-1], (width, height), "(width, height)")
-        self._stack = make_stack(rules, self.console.screen_shape, self.console.palette)
+        sharing = None if sibling is None else sibling._stack
+        self._stack: FrameStack = make_stack(rules, self.console.screen_shape, self.console.palette, sharing)
         self._noop = self.console.ale.getLegalActionSet()[0]
         meanings = self.console.action_meanings
         self._fires_before = rules.fire_reset == "frame_before" and "FIRE" in meanings
         self._fires_after = rules.fire_reset == "steps_after" and len(meanings) > 2 and meanings[1] == "FIRE"
         self._fire = self.console.actions[meanings.index("FIRE")] if "FIRE" in meanings else None
-        # Of how many screens a plane is made, and so which frames of a step are read.
-        self._is_pooled = rules.maxpool and rules.frame_skip > 1
-        self._first_read = rules.frame_skip - 2 if self._is_pooled else rules.frame_skip
-        self._least_lives = 0 if rules.counts_last_life else 1
-        self._watches_lives = rules.life_unit == "frame" and rules.life_loss in {"reset", "continue"}
-        # Not by the emulator, which would also refuse to play the frames that `Resets` needs.
-        self._frame_limit = rules.max_num_frames_per_episode
-        self._counts_opening = rules.frame_budget == "game" and self._frame_limit > 0
+        # The emulator's and the stack's own methods.
+        self._act, self._read_screen = self.console.act, self.console.read_screen
+        self._game_over, self._lives = self.console.game_over, self.console.lives
+        self._push, self._screens = self._stack.push_screens, self._stack.screens
+        self._size = math.prod(rules.shape)
+        self.can_step_into = self._stack.can_push_into and not rules.scale_obs
+
+        self._step_rules = _read_rules(rules, self.console.stops_at_end)
+
         self._noop_draws: np.random.RandomState | None = None
         # By start and number of no-ops: the emulator's state before the last frames of what follows a reset.
-        self._openings = starts.openings
+        self._openings = self._starts.openings
         # How many frames of the present one were played, after how many its state is to be saved, and that state.
         self._opening_frame = 0
         self._marked_frame = -1
@@ -134,6 +211,8 @@ class Engine:
         self.episode_return = 0.0
         self.episode_length = 0
         self.episode_seconds = 0.0
+        self.episode_frame_number = 0
+        self.frames_before = 0
         self.is_game_over = True
         self._reference = 0
         self._frames_left = 0
@@ -166,8 +245,7 @@ class Engine:
         slots = stack.screens
         if self.rules.screens_at_reset == "keep":
             self._finish_plane()
-            slots = stack.screens
-            self._kept = np.array(stack.last_screens) if self._kept is None else self._kept
+            self._kept = stack.last_screens if self._kept is None else self._kept
             for slot, screen in zip(slots, self._kept, strict=True):
                 slot[:] = screen
         self._cut = None
@@ -179,17 +257,21 @@ class Engine:
             self._kept = None if shown is slots or self._kept is None else np.array(slots)
             stack.reset(*shown)
         self.lives = self.console.lives()
-        if self._counts_opening:
-            self._frames_left = self._frame_limit - self.console.episode_frame_number
+        self._read_frames()
+        if self._step_rules.counts_opening:
+            self._frames_left = self._step_rules.frame_limit - self.episode_frame_number
         elif not self.episode_length:
-            self._frames_left = self._frame_limit
+            self._frames_left = self._step_rules.frame_limit
         self._is_playing = True
 
-    def step(self, action: int) -> tuple[float, bool, bool]:
+    def step(self, action: int, out: UInt8Array = NOWHERE, begin: int = 0) -> tuple[float, bool, bool]:
         """Apply an action for as many frames as the rules say, or until the episode is over.
 
         Args:
             action (int): an index into the game's action set; any integer type.
+            out (uint8[n], optional): where the observation is written to at once, in C order; nothing is checked. Only
+                if `can_step_into`.
+            begin (int): where in it.
 
         Returns:
             tuple: the reward, whether the episode is terminated, and whether it is truncated. Both can be.
@@ -208,66 +290,96 @@ class Engine:
         ale_action = self.console.check_action(action)
         self._is_playing = False
         self._screen = None
-        raw_reward, frames, reference = self._play_frames(ale_action)
+        rules, reference = self._step_rules, self._reference
+        frames, cut = rules.frame_skip, None
+        if rules.plays_on and (not rules.frame_limit or self._frames_left > frames):
+            raw_reward = self._play_on(ale_action, rules)
+            if self._game_over():
+                frames = self.console.episode_frame_number - self.episode_frame_number
+                cut = frames - 1
+        else:
+            raw_reward, reference, cut = self._play_watchfully(ale_action)
+            if cut is not None:
+                frames = cut + 1
+        if cut is None:
+            self._push(out, begin)
+            self._kept = None
+        else:
+            self._cut = cut
+            if len(out):
+                self.observe(out[begin : begin + self._size].reshape(self.rules.shape))
 
-        rules = self.rules
-        lives = self.console.lives()
-        is_lost = self._least_lives <= lives < reference
-        if rules.life_reference != "reset":
+        lives = self._lives()
+        is_reported = rules.reports_lives and rules.least_lives <= lives < reference
+        if rules.moves_reference:
             self._reference = lives
         self.has_lost_life = lives < self.lives
         self.lives = lives
-        terminated = truncated = self.is_game_over = False
-        if self._cut is not None:
-            terminated = self.is_game_over = self.console.game_over()
-        is_reported = is_lost and rules.life_loss != "ignore"
-        if self._frame_limit:
-            self._frames_left -= frames
-            if not self._frames_left:
-                truncated = self._counts_opening or not (terminated or is_reported)
-                self.is_game_over = True
+        self.episode_frame_number += frames
         self.raw_reward = raw_reward
         self.episode_return += raw_reward
         self.episode_length += 1
-        if self.episode_length == rules.max_episode_steps:
-            truncated = self.is_game_over = True
-        self._is_playing = not (self.is_game_over or (is_reported and rules.life_loss != "report"))
-        reward = float((raw_reward > 0) - (raw_reward < 0)) if rules.reward_clip else raw_reward
+        terminated = is_over = cut is not None and self._game_over()
+        truncated = False
+        if rules.frame_limit:
+            self._frames_left -= frames
+            if not self._frames_left:
+                truncated = rules.counts_opening or not (terminated or is_reported)
+                is_over = True
+        if self.episode_length == rules.step_limit:
+            truncated = is_over = True
+        self.is_game_over = is_over
+        self._is_playing = not (is_over or (is_reported and rules.ends_by_life))
+        reward = float((raw_reward > 0) - (raw_reward < 0)) if rules.clips_reward else raw_reward
         return reward, terminated or is_reported, truncated
 
-    def _play_frames(self, ale_action: Any) -> tuple[float, int, int]:
-        """Play the frames of a step, and add their plane to the stack unless they are cut short.
+    def _play_on(self, ale_action: Any, rules: _StepRules) -> float:
+        """Play all frames of a step, whatever happens, and read the screens. Return the sum of the rewards.
+
+        That is as good as to look after each frame, and faster, where the emulator does nothing after a game's end.
+        """
+        act, read_screen = self._act, self._read_screen
+        first, second = self._screens
+        raw_reward = 0.0
+        for _ in rules.unread_frames:
+            raw_reward += act(ale_action)
+        if rules.is_pooled:
+            raw_reward += act(ale_action)
+            read_screen(first)
+            raw_reward += act(ale_action)
+        else:
+            read_screen(first)
+        read_screen(second)
+        return raw_reward
+
+    def _play_watchfully(self, ale_action: Any) -> tuple[float, int, int | None]:
+        """Play the frames of a step up to one that ends it, and read the screens.
 
         Returns:
-            tuple: the sum of the rewards, the number of frames, and the lives with which those after are compared.
+            tuple: the sum of the rewards, the lives with which those after are compared, and which frame ended the
+            step before its plane was complete, if one did.
         """
-        console, rules, screens = self.console, self.rules, self._stack.screens
-        act, lives, game_over, read_screen = console.act, console.lives, console.game_over, console.read_screen
-        frame_skip, first_read, watches_lives = rules.frame_skip, self._first_read, self._watches_lives
-        least, reference, follows_lives = self._least_lives, self._reference, rules.life_reference == "frame"
-        last_frame = self._frames_left - 1
+        rules, screens = self._step_rules, self._screens
+        act, lives, game_over, read_screen = self._act, self._lives, self._game_over, self._read_screen
+        reference, follows_lives = self._reference, self.rules.life_reference == "frame"
+        first_read, last_frame = len(rules.unread_frames), self._frames_left - 1
         raw_reward = 0.0
-        for frame in range(frame_skip):
+        for frame in range(rules.frame_skip):
             raw_reward += act(ale_action)
             if game_over() or frame == last_frame:
-                break
-            if watches_lives:
+                return raw_reward, reference, frame
+            if rules.watches_lives:
                 lives_now = lives()
-                if least <= lives_now < reference:
-                    break
+                if rules.least_lives <= lives_now < reference:
+                    return raw_reward, reference, frame
                 if follows_lives:
                     reference = lives_now
             if frame >= first_read:
-                read_screen(screens[frame - frame_skip])
-        else:
-            if not self._is_pooled:
-                read_screen(screens[0])
-                read_screen(screens[1])
-            self._stack.push_screens()
-            self._kept = None
-            return raw_reward, frame_skip, reference
-        self._cut = frame
-        return raw_reward, frame + 1, reference
+                read_screen(screens[frame - rules.frame_skip])
+        if not rules.is_pooled:
+            read_screen(screens[0])
+            read_screen(screens[1])
+        return raw_reward, reference, None
 
     def observe(self, out: npt.NDArray[Any] | None = None) -> Observation:
         """Return the observation after the last step or reset, a fresh array.
@@ -286,11 +398,10 @@ class Engine:
 
     def tell_reset(self) -> dict[str, Any]:
         """Return what there is to tell after a reset, besides the observation."""
-        episode_frame_number, frame_number = self.console.frame_numbers
         return {
             "lives": self.lives,
-            "episode_frame_number": episode_frame_number,
-            "frame_number": frame_number,
+            "episode_frame_number": self.episode_frame_number,
+            "frame_number": self.frames_before + self.episode_frame_number,
             "noops": self.noops,
         }
 
@@ -300,11 +411,10 @@ class Engine:
         Args:
             has_statistics (bool): whether that includes, after the last step of a game, ``episode``.
         """
-        episode_frame_number, frame_number = self.console.frame_numbers
         info: dict[str, Any] = {
             "lives": self.lives,
-            "episode_frame_number": episode_frame_number,
-            "frame_number": frame_number,
+            "episode_frame_number": self.episode_frame_number,
+            "frame_number": self.frames_before + self.episode_frame_number,
             "raw_reward": self.raw_reward,
             "life_lost": self.has_lost_life,
             "game_over": self.is_game_over,
@@ -360,7 +470,7 @@ class Engine:
         stack = self._stack
         values = {name: copy.deepcopy(getattr(self, name)) for name in self._VALUES}
         values["_screen"] = self.console.read_screen() if self._screen is None else self._screen.copy()
-        screens, planes = np.array(stack.last_screens), stack.read_planes() if stack.has_reset else None
+        screens, planes = stack.last_screens, stack.read_planes() if stack.has_reset else None
         return EngineState(self.console.rom, self.rules, self.console.clone(), screens, planes, values)
 
     def restore_state(self, state: EngineState) -> None:
@@ -384,6 +494,11 @@ class Engine:
         for name, value in state.values.items():
             setattr(self, name, copy.deepcopy(value))
         self._bind_draws()
+        self._read_frames()
+
+    def _read_frames(self) -> None:
+        self.episode_frame_number = self.console.episode_frame_number
+        self.frames_before = self.console.frame_number - self.episode_frame_number
 
     def set_np_random(self, generator: np.random.Generator) -> None:
         """Draw all from another generator from now on, but for what the emulator draws."""
@@ -425,7 +540,7 @@ class Engine:
             has_gone_on = self._go_on(seed, slots)
             return self._fire_steps(seed, slots) or (slots if has_gone_on else None)
         self._begin_game(seed)
-        last_frames = 2 if self._fires_after and self._is_pooled else 1
+        last_frames = 2 if self._fires_after and self._step_rules.is_pooled else 1
         opening = self._list_opening()
         key = self.console.start, self.noops
         if key in self._openings:
@@ -505,7 +620,7 @@ class Engine:
             self.is_game_over = self._play_step(self.console.actions[index], slots)
             shown = slots
             lives = self.console.lives()
-            is_lost = self._least_lives <= lives < self._reference and self.rules.life_loss == "continue"
+            is_lost = self._step_rules.least_lives <= lives < self._reference and self.rules.life_loss == "continue"
             self._reference = lives
             if self.is_game_over or is_lost:
                 shown = slots[0].copy(), slots[1].copy()
@@ -521,11 +636,15 @@ class Engine:
         is_over = False
         for frame in range(self.rules.frame_skip):
             is_over = self._play_opening(action)
-            if self._is_pooled and frame >= self._first_read and (not is_over or self.rules.end_rule == "capture"):
+            if (
+                self._step_rules.is_pooled
+                and frame >= len(self._step_rules.unread_frames)
+                and (not is_over or self.rules.end_rule == "capture")
+            ):
                 self.console.read_screen(slots[frame - self.rules.frame_skip])
             if is_over:
                 break
-        if not self._is_pooled:
+        if not self._step_rules.is_pooled:
             for slot in slots:
                 self.console.read_screen(slot)
         return is_over
@@ -538,7 +657,9 @@ class Engine:
         self.console.act(action)
         self._screen = self.console.read_screen()
         is_over: bool = self.console.game_over()
-        return is_over or (self._counts_opening and self.console.episode_frame_number >= self._frame_limit)
+        return is_over or (
+            self._step_rules.counts_opening and self.console.episode_frame_number >= self._step_rules.frame_limit
+        )
 
     def _finish_plane(self) -> None:
         """Add the plane of a step that was cut short, as the rules say."""
@@ -549,12 +670,12 @@ class Engine:
         screens, frames_missing = stack.screens, self.rules.frame_skip - 1 - frame
         before = stack.last_screens if self._kept is None else self._kept
         if self.rules.end_rule == "discard":
-            if self._is_pooled and frames_missing == 0:
+            if self._step_rules.is_pooled and frames_missing == 0:
                 stack.push_pooled([*before, screens[0]])
             else:
                 stack.repeat()
             return
-        if not self._is_pooled:
+        if not self._step_rules.is_pooled:
             read_screen(screens[0])
             read_screen(screens[1])
         elif frames_missing == 0:
@@ -569,7 +690,9 @@ class Engine:
         self._kept = None
 
 
-def make_stack(rules: AtariRules, screen_shape: tuple[int, int], palette: Palette) -> FrameStack:
+def make_stack(
+    rules: AtariRules, screen_shape: tuple[int, int], palette: Palette, sharing: FrameStack | None = None
+) -> FrameStack:
     """Return the frame stack of a set of rules."""
     return FrameStack(
         screen_shape,
@@ -581,4 +704,5 @@ def make_stack(rules: AtariRules, screen_shape: tuple[int, int], palette: Palett
         rules.grayscale_obs,
         rules.padding_type,
         rules.stack_axis,
+        sharing,
     )

@@ -17,6 +17,9 @@ from fastatari.ring import PlaneRing
 
 UInt8Array = npt.NDArray[np.uint8]
 
+# An array to which nothing is written.
+NOWHERE: UInt8Array = np.empty(0, np.uint8)
+
 Order = Literal["gray-resize-max", "gray-max-resize", "max-gray-resize", "max-resize-gray"]
 Gray = Literal["cv2", "ale", "gymnasium"]
 Palette = Literal["ntsc", "pal"]
@@ -54,9 +57,13 @@ class FrameStack:
         padding_type ("reset" | "zero"): what a reset fills the older planes with: the new one, or zeros.
         stack_axis (0 | -1): along which axis the stack holds its planes: uint8[K, h, w], or uint8[h, w, K]. In colour,
             uint8[K, h, w, 3] or uint8[h, w, 3 * K].
+        sharing (FrameStack, optional): another stack for the same `screen_shape`, whose `screens` are to be this one's,
+            too. Of stacks that are used by turns, each then finds them in the processor's caches.
 
     Attributes:
         shape (tuple[int, ...]): the shape of the stack.
+        screens (tuple[uint8[H, W], uint8[H, W]]): where the next two screens may be written, to be pushed by
+            `push_screens` without a copy. Views, of undefined contents after a push or reset.
         has_reset (bool): whether there was a `reset`.
 
     Raises:
@@ -76,6 +83,7 @@ class FrameStack:
         grayscale_obs: bool = True,
         padding_type: Padding = "reset",
         stack_axis: StackAxis = 0,
+        sharing: "FrameStack | None" = None,
     ) -> None:
         self.screen_shape = height, width = check_pair("screen_shape", screen_shape, (area.MAX_SIDE, area.MAX_SIDE))
         self.size = check_pair("size", size, self.screen_shape)
@@ -84,29 +92,38 @@ class FrameStack:
         check_choice("palette", palette, PALETTES)
         check_choice("padding_type", padding_type, PADDINGS)
         check_choice("stack_axis", stack_axis, STACK_AXES)
+        if sharing is not None and sharing.screen_shape != self.screen_shape:
+            raise ValueError(f"`sharing` must have screens of {self.screen_shape}, got {sharing.screen_shape}")
 
         self._order, self._palette, self._gray = order, palette, gray if grayscale_obs else None
-        self._padding, self._axis = padding_type, stack_axis
+        self._padding = padding_type
         self._arguments = screen_shape, size, stack_num, order, gray, palette, grayscale_obs, padding_type, stack_axis
         self._levels = pool_levels(order, palette, self._gray)
         plane_shape = self.size if grayscale_obs else (*self.size, 3)
         image_num = len(self._levels) if order != "max-gray-resize" or not grayscale_obs else 1
 
+        self._layout = kernels.OTHER
+        if stack_axis == 0:
+            self._layout = kernels.STACKED
+        elif self.stack_num == 4 and grayscale_obs:
+            self._layout = kernels.INTERLEAVED
+
         # Rows are compared eight pixels at a time: they begin at multiples of 8 bytes, and what lies between is 0.
-        images = np.zeros((4 + image_num, height + 1, -(-width // 8)), np.uint64)
+        images = np.zeros((2 + image_num, height + 1, -(-width // 8)), np.uint64)
         # All pixels of the first push differ from the pair before, so that later ones can go by what changed.
-        images[2:4, :height] = 2**64 - 1
+        images[1, :height] = 2**64 - 1
         self._plan = area.plan(self.screen_shape, self.size)
         sum_shape = height + kernels.ROW_TAPS - 1, kernels.LANES * (self.size[1] // kernels.LANES + 2)
         block, arrays = pack(
             kernels.Block(
                 images,
+                np.ones(height, np.uint8),
                 np.zeros((image_num, *sum_shape), np.float32),
                 np.zeros((image_num, *self.size), np.uint8),
                 np.zeros(self.size, np.uint8),
-                np.zeros((2 * self.stack_num, self.size[0], self.size[1] * (1 if grayscale_obs else 3)), np.uint8),
+                np.zeros((self.stack_num, self.size[0], self.size[1] * (1 if grayscale_obs else 3)), np.uint8),
                 np.zeros(1, np.int64),
-                np.zeros(1, np.int64),
+                np.array([self._layout], np.uint8),
                 np.zeros((2, height), np.uint32),
                 np.zeros((2, height), np.uint8),
                 np.zeros(self.size[0], np.uint32),
@@ -114,49 +131,44 @@ class FrameStack:
                 np.array(LUMA.get(gray, (0,) * 4), np.float64),
             )
         )
-        self._push: Callable[[], None]
+        self._memory: npt.NDArray[np.uint64] = np.empty((2, *images[0, :height].shape), np.uint64)
+        if sharing is not None:
+            self._memory = sharing._memory
+        self._memory[:] = 0
+        pixels = self._memory.view(np.uint8)[:, :, :width]
+        self.screens: tuple[UInt8Array, UInt8Array] = pixels[0], pixels[1]
+        self._is_alike, self._last = arrays.is_alike, arrays.images.view(np.uint8)[:2, :height, :width]
+        screens = self._memory.reshape(-1)
+        self._push_into: Callable[[UInt8Array, int], None]
         if order == "gray-resize-max":
-            self._push = functools.partial(kernels.push_after_resize, block, gray_pairs(palette, gray))
+            self._push_into = functools.partial(kernels.push_after_resize, block, gray_pairs(palette, gray), screens)
         else:
-            self._push = functools.partial(kernels.push_before_resize, block, pool_table(order, palette, self._gray))
+            table = pool_table(order, palette, self._gray)
+            self._push_into = functools.partial(kernels.push_before_resize, block, table, screens)
+        self._read_into: Callable[[UInt8Array, int], None] = functools.partial(kernels.read, block)
         self._ring = PlaneRing(arrays.planes.reshape(-1, *plane_shape), arrays.plane_count)
-        self._push_count = arrays.push_count
-        # Made once, because making the one that is written to would cost a step 1 us.
-        screens = arrays.images.view(np.uint8)[:4, :height, :width]
-        self._screens = (screens[0], screens[1]), (screens[2], screens[3])
         self.has_reset = False
         self.shape = stack_shape(self.size, self.stack_num, grayscale_obs, stack_axis)
 
         with notice_of_compilation():
-            self._push()
-            if self._is_interleaved:
-                self._read_interleaved(np.empty(self.shape, np.uint8))
-        arrays.images[2:4] = 0
+            self._push_into(NOWHERE, 0)
+            self._read_into(np.empty(self.shape, np.uint8).reshape(-1), 0)
 
     def __getstate__(self) -> dict[str, Any]:
         planes = self.read_planes() if self.has_reset else None
-        return {"arguments": self._arguments, "screens": np.array(self.last_screens), "planes": planes}
+        return {"arguments": self._arguments, "screens": self.last_screens, "planes": planes}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(*state["arguments"])  # type: ignore[misc]
         self.restore(state["screens"], state["planes"])
 
     @property
-    def screens(self) -> tuple[UInt8Array, UInt8Array]:
-        """Where the next two screens may be written, to be pushed by `push_screens` without a copy.
-
-        Two of uint8[H, W], views into the stack's own memory, of undefined contents; valid until the next push or
-        reset.
-        """
-        return self._screens[self._push_count.item() % 2]
-
-    @property
-    def last_screens(self) -> tuple[UInt8Array, UInt8Array]:
-        """The two screens pushed last, in a reset twice the same: two of uint8[H, W], views as `screens` are.
-
-        Valid until the next push or reset; not to be written to.
-        """
-        return self._screens[(self._push_count.item() + 1) % 2]
+    def last_screens(self) -> UInt8Array:
+        """The two screens pushed last, in a reset twice the same: uint8[2, H, W], a fresh array."""
+        screens = self._last.copy()
+        alike = self._is_alike.astype(np.bool_)
+        screens[0, alike] = screens[1, alike]
+        return screens
 
     @property
     def newest(self) -> UInt8Array:
@@ -182,7 +194,7 @@ class FrameStack:
         self.has_reset = False  # an exception of a signal handler can come between any two lines
         for target, source in zip(self.screens, (screen, second), strict=True):
             target[:] = source
-        self._push()
+        self._push_into(NOWHERE, 0)
         self._ring.fill(self._ring.newest, self._padding == "zero")
         self.has_reset = True
 
@@ -205,15 +217,25 @@ class FrameStack:
         second[:] = screen_b
         self.push_screens()
 
-    def push_screens(self) -> None:
+    def push_screens(self, out: UInt8Array = NOWHERE, begin: int = 0) -> None:
         """Add the plane of ``screens[0]`` and ``screens[1]`` to the stack, in the place of the oldest.
+
+        Args:
+            out (uint8[n], optional): where the stack is written to at once, in C order; nothing is checked. Only if
+                `can_push_into`.
+            begin (int): where in it.
 
         Raises:
             gymnasium.error.ResetNeeded: there was no `reset` yet.
         """
         if not self.has_reset:
             raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.push` before calling `FrameStack.reset`.")
-        self._push()
+        self._push_into(out, begin)
+
+    @property
+    def can_push_into(self) -> bool:
+        """Whether `push_screens` can write the stack somewhere: all but those along the last axis that are not four."""
+        return self._layout != kernels.OTHER
 
     def push_pooled(self, screens: Sequence[UInt8Array]) -> None:
         """Add the plane of any number of screens to the stack, in the place of the oldest; in 0.5 ms.
@@ -254,25 +276,23 @@ class FrameStack:
         if not self.has_reset:
             raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.read` before calling `FrameStack.reset`.")
         if out is None:
-            if self._axis == 0:
-                return self.read_planes()
             out = np.empty(self.shape, np.uint8)
         else:
             check_array("out", out, self.shape)
             if not out.flags.writeable:
                 raise ValueError("`out` must be writeable, got a read-only array")
-        if self._axis == 0:
-            out[:] = self._ring.stack
-        elif self._is_interleaved and out.flags.c_contiguous:
-            self._read_interleaved(out)
-        else:
-            planes = self._ring.stack.reshape(self.stack_num, *self.size, -1)
+        if self._layout == kernels.OTHER:
+            planes = self._ring.read().reshape(self.stack_num, *self.size, -1)
             out[:] = np.moveaxis(planes, 0, 2).reshape(self.shape)
+        elif out.flags.c_contiguous:
+            self._read_into(out.reshape(-1), 0)
+        else:
+            out[:] = self.read()
         return out
 
     def read_planes(self) -> UInt8Array:
         """Return the stack, along its first axis: uint8[K, h, w] or uint8[K, h, w, 3], a fresh array."""
-        return self._ring.stack.copy()
+        return self._ring.read()
 
     def restore(self, screens: UInt8Array, planes: UInt8Array | None) -> None:
         """Bring the stack to where another one of the same arguments is.
@@ -286,13 +306,6 @@ class FrameStack:
         self.has_reset = planes is not None
         for plane in () if planes is None else planes:
             self._ring.push(plane)
-
-    @property
-    def _is_interleaved(self) -> bool:
-        return self._axis == -1 and self.stack_num == 4 and self._gray is not None
-
-    def _read_interleaved(self, out: UInt8Array) -> None:
-        kernels.interleave(self._ring.stack.reshape(4, -1), out.reshape(-1).view(np.uint32))
 
     def _check_screen(self, name: str, screen: UInt8Array) -> None:
         check_array(name, screen, self.screen_shape)

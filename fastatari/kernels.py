@@ -12,6 +12,11 @@ one's gray levels and sums are copied. A row of the plane is computed again if a
 made of. Of two screens that are pooled after the resize, the second is compared with the first, of the frame before,
 from which it differs less than from the one four frames before.
 
+Where one process plays many games, what a game keeps is no longer in the processor's caches when it is its turn, and
+comes from memory at some 10 bytes a nanosecond. So as little as possible is kept: of the last two screens the second,
+of the first only the rows that are not like those of the second; and only what changed is written. The new screens lie
+where those of all games do.
+
 Some operations are written in LLVM's own terms. On sixteen pixels at once, because LLVM does not vectorise loops as
 short as these: six times as fast as numba's loops, and portable. And views of memory, because numba's own slices and
 reshapes took a quarter of a push.
@@ -58,17 +63,17 @@ class Block(NamedTuple):
     """The arrays of a `FrameStack`. They lie in one block of memory, for numba needs 0.05 to 0.1 us for each argument.
 
     Attributes:
-        images (uint64[4 + n, H + 1, W/8]): two pairs of screens, colour indices, eight to a word, zeros up to a whole
-            word; the new one is the pair ``push_count % 2``, and the other is the one before it. Then the n images that
-            are resized: the gray one of the last screen, or the pooled gray one, or red, green and blue, pooled. The
-            last row of each is 0.
+        images (uint64[2 + n, H + 1, W/8]): the last two screens, colour indices, eight to a word, zeros up to a whole
+            word; of the first only the rows that are not `is_alike`. Then the n images that are resized: the gray one
+            of the last screen, or the pooled gray one, or red, green and blue, pooled. The last row of each is 0.
+        is_alike (uint8[H]): which rows of the last two screens were the same.
         sums (float32[n, H + ROW_TAPS - 1, m]): the sums of the cells of each row of these images. The last rows are 0;
             rows are at least w + LANES long.
         resized (uint8[n, h, w]): these images, resized.
         resized_first (uint8[h, w]): for the kernels' use: that of the first screen of a pair.
-        planes (uint8[2 * K, h, c * w]): `PlaneRing.planes`, of c channels.
+        planes (uint8[K, h, c * w]): `PlaneRing.planes`, of c channels.
         plane_count (int64[1]): `PlaneRing.count`.
-        push_count (int64[1]): how many pairs of screens were pushed.
+        layout (uint8[1]): how stacks are read, one of `LAYOUTS`.
         rows (uint32[2, H]): for the kernels' use: which rows of each new screen differ.
         is_repeated (uint8[2, H]): for the kernels' use: which of these are as the row above.
         plane_rows (uint32[h]): for the kernels' use: which rows of a resized image are made of rows that differ.
@@ -81,12 +86,13 @@ class Block(NamedTuple):
     """
 
     images: UInt64Array
+    is_alike: UInt8Array
     sums: Float32Array
     resized: UInt8Array
     resized_first: UInt8Array
     planes: UInt8Array
     plane_count: Int64Array
-    push_count: Int64Array
+    layout: UInt8Array
     rows: UInt32Array
     is_repeated: UInt8Array
     plane_rows: UInt32Array
@@ -99,10 +105,13 @@ class Block(NamedTuple):
 
 
 (
-    IMAGES, SUMS, RESIZED, RESIZED_FIRST, PLANES, PLANE_COUNT, PUSH_COUNT, ROWS, IS_REPEATED, PLANE_ROWS, CELLS,
+    IMAGES, IS_ALIKE, SUMS, RESIZED, RESIZED_FIRST, PLANES, PLANE_COUNT, LAYOUT, ROWS, IS_REPEATED, PLANE_ROWS, CELLS,
     ROW_FACTORS, COLUMN_FACTORS, RUN_FACTORS, ROUNDING, LUMA,
 ) = map(np.uint64, range(len(Block._fields)))  # fmt: skip
-POOLED = np.uint64(4)  # the first of the images that are resized
+POOLED = np.uint64(2)  # the first of the images that are resized
+
+# How a stack is read: one plane after the other, or four gray ones pixel by pixel, or not by the kernels.
+LAYOUTS = STACKED, INTERLEAVED, OTHER = range(3)
 
 
 class _Emitter:
@@ -333,33 +342,34 @@ def _look_up_pooled(first: Index, second: Index, table: UInt32Array) -> tuple[In
 
 
 @jit
-def _find_changes(block: UInt64Array, first: Index, second: Index, is_either: bool) -> tuple[Index, Index]:
-    """List the rows of the two new screens that differ.
+def _screen(block: UInt64Array, screens: UInt64Array, which: Index) -> UInt64Array:
+    """Return one of the two new screens."""
+    height, width = _side(block, IMAGES, 2) - ONE, _side(block, IMAGES, 3)
+    screen: UInt64Array = _view(screens, which * height * width, (height, width), np.uint64)
+    return screen
+
+
+@jit
+def _find_changes_one_by_one(block: UInt64Array, screens: UInt64Array) -> tuple[Index, Index]:
+    """List the rows of the first new screen that differ from the last one, and of the second that do from the first.
 
     Args:
         block (uint64[n]): a `Block`; `rows` is written to.
-        first (uint64): the image with which the first screen is compared.
-        second (uint64): the one with which the second is.
-        is_either (bool): whether a row differs for both screens if it does for one.
+        screens (uint64[n]): the two new screens.
 
     Returns:
         tuple[uint64, uint64]: how many rows of the first and of the second screen differ.
     """
-    new = _new_pair(block)
-    screen_a, before_a, screen_b, before_b = (
-        _image(block, new), _image(block, first), _image(block, new + ONE), _image(block, second)
-    )  # fmt: skip
+    first, second, last = _screen(block, screens, ZERO), _screen(block, screens, ONE), _image(block, ONE)
     height, width = _side(block, IMAGES, 2) - ONE, _side(block, IMAGES, 3)
     rows = _table(block, ROWS, np.uint32)
     count_a = count_b = np.uint64(0)
     for i in range(height):
         difference_a = difference_b = np.uint64(0)
         for k in range(width):
-            difference_a |= screen_a[i, k] ^ before_a[i, k]
+            difference_a |= first[i, k] ^ last[i, k]
         for k in range(width):
-            difference_b |= screen_b[i, k] ^ before_b[i, k]
-        if is_either:
-            difference_a = difference_b = difference_a | difference_b
+            difference_b |= second[i, k] ^ first[i, k]
         rows[0, count_a] = i
         rows[1, count_b] = i
         count_a += np.uint64(difference_a != 0)
@@ -368,17 +378,78 @@ def _find_changes(block: UInt64Array, first: Index, second: Index, is_either: bo
 
 
 @jit
-def _gray_changes(block: UInt64Array, pairs: UInt16Array, which: Index, before_number: Index, count: Index) -> None:
+def _find_changes_of_pairs(block: UInt64Array, screens: UInt64Array) -> Index:
+    """List the rows in which the two new screens differ from the last two.
+
+    Args:
+        block (uint64[n]): a `Block`; `rows` is written to.
+        screens (uint64[n]): the two new screens.
+
+    Returns:
+        uint64: how many rows.
+    """
+    first, second = _screen(block, screens, ZERO), _screen(block, screens, ONE)
+    first_before, second_before = _image(block, ZERO), _image(block, ONE)
+    is_alike, rows = _line(block, IS_ALIKE, np.uint8), _table(block, ROWS, np.uint32)
+    height, width = _side(block, IMAGES, 2) - ONE, _side(block, IMAGES, 3)
+    count = np.uint64(0)
+    for i in range(height):
+        difference = distance = np.uint64(0)
+        for k in range(width):
+            difference |= second[i, k] ^ second_before[i, k]
+        for k in range(width):
+            distance |= second[i, k] ^ first[i, k]
+        if is_alike[i]:
+            difference |= distance
+        else:
+            for k in range(width):
+                difference |= first[i, k] ^ first_before[i, k]
+        rows[0, count] = i
+        count += np.uint64(difference != 0)
+    return count
+
+
+@jit
+def _keep(block: UInt64Array, screens: UInt64Array, which: Index, count: Index) -> None:
+    """Bring the last two screens up to date in rows that differ.
+
+    Args:
+        block (uint64[n]): a `Block`; `images` and `is_alike` are written to.
+        screens (uint64[n]): the two new screens.
+        which (uint64): which list of `rows` it is.
+        count (uint64): how many rows it has.
+    """
+    first, second = _screen(block, screens, ZERO), _screen(block, screens, ONE)
+    first_before, second_before = _image(block, ZERO), _image(block, ONE)
+    is_alike, rows = _line(block, IS_ALIKE, np.uint8), _table(block, ROWS, np.uint32)
+    width = _side(block, IMAGES, 3)
+    for n in range(count):
+        i = np.uint64(rows[which, n])
+        distance = np.uint64(0)
+        for k in range(width):
+            second_before[i, k] = second[i, k]
+            distance |= second[i, k] ^ first[i, k]
+        is_alike[i] = distance == 0
+        if distance:
+            for k in range(width):
+                first_before[i, k] = first[i, k]
+
+
+@jit
+def _gray_changes(
+    block: UInt64Array, pairs: UInt16Array, screen: UInt64Array, before: UInt64Array, which: Index, count: Index
+) -> None:
     """Bring the gray image up to date with a screen in the rows that differ.
 
     Args:
         block (uint64[n]): a `Block`; `is_repeated` and `images` are written to.
         pairs (uint16[65536]): the gray levels of two colour indices.
+        screen (uint64[H, W/8]): the new screen.
+        before (uint64[H, W/8]): that of which the gray image is.
         which (uint64): 0 for the first new screen, 1 for the second.
-        before_number (uint64): the image that is the screen which the gray image is of.
         count (uint64): how many rows differ.
     """
-    screen, before, gray = _image(block, _new_pair(block) + which), _image(block, before_number), _image(block, POOLED)
+    gray = _image(block, POOLED)
     rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
     width = _side(block, IMAGES, 3)
     for n in range(count):
@@ -396,23 +467,23 @@ def _gray_changes(block: UInt64Array, pairs: UInt16Array, which: Index, before_n
 
 
 @jit
-def _pool_changes(block: UInt64Array, table: UInt32Array, count: Index) -> None:
+def _pool_changes(block: UInt64Array, screens: UInt64Array, table: UInt32Array, count: Index) -> None:
     """Bring the pooled images up to date with the two new screens in the rows that differ.
 
     Args:
         block (uint64[n]): a `Block`; `is_repeated` and `images` are written to.
+        screens (uint64[n]): the two new screens.
         table (uint32[65536]): `palette.pool_table`.
         count (uint64): how many rows differ.
     """
-    new = _new_pair(block)
-    old = TWO - new
-    first, second = _image(block, new), _image(block, new + ONE)
-    first_before, second_before = _image(block, old), _image(block, old + ONE)
+    first, second = _screen(block, screens, ZERO), _screen(block, screens, ONE)
+    first_before, second_before = _image(block, ZERO), _image(block, ONE)
     # Where there is one image, all three names are its.
     has_colour = _side(block, RESIZED, 1) > ONE
     reds = _image(block, POOLED)
     greens, blues = _image(block, POOLED + has_colour), _image(block, POOLED + TWO * has_colour)
     rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
+    is_alike = _line(block, IS_ALIKE, np.uint8)
     width = _side(block, IMAGES, 3)
     for n in range(count):
         i = np.uint64(rows[0, n])
@@ -422,9 +493,10 @@ def _pool_changes(block: UInt64Array, table: UInt32Array, count: Index) -> None:
             difference |= (first[i, k] ^ first[above, k]) | (second[i, k] ^ second[above, k])
         is_repeated[0, n] = difference == 0
         for k in range(width):
+            before = second_before[i, k] if is_alike[i] else first_before[i, k]
             if difference == 0:
                 red, green, blue = reds[above, k], greens[above, k], blues[above, k]
-            elif first[i, k] != first_before[i, k] or second[i, k] != second_before[i, k]:
+            elif first[i, k] != before or second[i, k] != second_before[i, k]:
                 red, green, blue = _look_up_pooled(first[i, k], second[i, k], table)
             else:
                 continue
@@ -550,76 +622,117 @@ def _gray_plane_rows(block: UInt64Array, count: Index) -> None:
 
 
 @jit
-def _new_pair(block: UInt64Array) -> np.uint64:
-    """Return which image is the first of the two new screens; the second is the next."""
-    return TWO * (np.uint64(_line(block, PUSH_COUNT, np.int64)[0]) % TWO)
-
-
-@jit
-def _count(block: UInt64Array) -> tuple[np.uint64, np.uint64]:
-    """Count a push and its plane, and return the two places of the plane in the ring.
+def _count(block: UInt64Array) -> np.uint64:
+    """Count a plane, and return where in the ring it belongs.
 
     Counted here and not by the caller, because an exception of a signal handler can come between any two lines of
     Python.
     """
     count = _line(block, PLANE_COUNT, np.int64)
-    num, size = _side(block, PLANES, 1) // TWO, _side(block, PLANES, 2) * _side(block, PLANES, 3)
-    place = np.uint64(count[0]) % num * size
+    place = np.uint64(count[0]) % _side(block, PLANES, 1) * _side(block, PLANES, 2) * _side(block, PLANES, 3)
     count[0] += 1
-    _line(block, PUSH_COUNT, np.int64)[0] += 1
-    return place, place + num * size
+    return place
 
 
 @jit
 def _add_plane(block: UInt64Array, plane_a: UInt8Array, plane_b: UInt8Array) -> None:
     """Write the pixelwise maximum of two planes (uint8[h * w]) into the ring."""
     planes = _line(block, PLANES, np.uint8)
-    place, twin = _count(block)
+    place = _count(block)
     for i in range(np.uint64(plane_a.size)):
-        level = max(plane_a[i], plane_b[i])
-        planes[place + i] = level
-        planes[twin + i] = level
+        planes[place + i] = max(plane_a[i], plane_b[i])
 
 
 @jit
-def push_after_resize(block: UInt64Array, pairs: UInt16Array) -> None:
-    """Gray and area-resize two screens, and write the pixelwise maximum of the two into the ring.
+def _read(block: UInt64Array, out: UInt8Array, begin: Index) -> None:
+    """Write the stack, the oldest plane first, to `out` (uint8[n]) from a place on."""
+    planes, num = _line(block, PLANES, np.uint8), _side(block, PLANES, 1)
+    size = _side(block, PLANES, 2) * _side(block, PLANES, 3)
+    oldest = np.uint64(_line(block, PLANE_COUNT, np.int64)[0]) % num
+    if _line(block, LAYOUT, np.uint8)[0] == INTERLEAVED:
+        first, second = oldest * size, (oldest + ONE) % num * size
+        third, fourth = (oldest + TWO) % num * size, (oldest + TWO + ONE) % num * size
+        for i in range(size):
+            place = begin + np.uint64(4) * i
+            out[place] = planes[first + i]
+            out[place + ONE] = planes[second + i]
+            out[place + TWO] = planes[third + i]
+            out[place + TWO + ONE] = planes[fourth + i]
+    else:
+        older, newer = (num - oldest) * size, oldest * size
+        for i in range(older):
+            out[begin + i] = planes[newer + i]
+        for i in range(newer):
+            out[begin + older + i] = planes[i]
+
+
+@jit
+def read(block: UInt64Array, out: UInt8Array, begin: int) -> None:
+    """Write the stack to a place, in one of `LAYOUTS` but the last.
+
+    Args:
+        block (uint64[n]): a `Block`.
+        out (uint8[n]): where to.
+        begin (int): from which of its bytes on.
+    """
+    _read(block, out, np.uint64(begin))
+
+
+@jit
+def push_after_resize(
+    block: UInt64Array, pairs: UInt16Array, screens: UInt64Array, out: UInt8Array, begin: int
+) -> None:
+    """Gray and area-resize two screens, and write the pixelwise maximum of the two into the ring; read the stack.
 
     Args:
         block (uint64[n]): a `Block`, as `block.pack` packs it.
         pairs (uint16[65536]): `palette.gray_pairs`.
+        screens (uint64[2 * H * W/8]): the two screens.
+        out (uint8[n]): where the stack is to be written to; not at all if it is empty.
+        begin (int): from which of its bytes on.
     """
-    new = _new_pair(block)
-    before = TWO - new + ONE
-    counts = _find_changes(block, before, new, False)
+    before = _image(block, ONE)
+    counts = _find_changes_one_by_one(block, screens)
     resized, resized_first = _line(block, RESIZED, np.uint8), _line(block, RESIZED_FIRST, np.uint8)
     # A loop, because a smaller kernel is sooner read after an emulator was in the processor's caches.
     for k in range(TWO):
         if k and counts[k]:
             for i in range(np.uint64(resized.size)):
                 resized_first[i] = resized[i]
+        screen = _screen(block, screens, k)
         if counts[k]:
-            _gray_changes(block, pairs, k, before, counts[k])
+            _gray_changes(block, pairs, screen, before, k, counts[k])
             _sum_changes(block, k, ZERO, counts[k])
             _round_changes(block, ZERO, _find_plane_rows(block, k, counts[k]))
-        before = new
+        before = screen
+    is_alike = _line(block, IS_ALIKE, np.uint8)
+    for i in range(np.uint64(is_alike.size)):
+        is_alike[i] = 1
+    for k in range(TWO):
+        _keep(block, screens, k, counts[k])
     _add_plane(block, resized_first if counts[1] else resized, resized)
+    if out.size:
+        _read(block, out, np.uint64(begin))
 
 
 @jit
-def push_before_resize(block: UInt64Array, table: UInt32Array) -> None:
-    """Pool two screens, area-resize the result, and write that into the ring: gray, turned gray now, or in colour.
+def push_before_resize(
+    block: UInt64Array, table: UInt32Array, screens: UInt64Array, out: UInt8Array, begin: int
+) -> None:
+    """Pool two screens, area-resize the result, turn it gray now or before or never, write it into the ring; read that.
 
     Args:
         block (uint64[n]): a `Block`, as `block.pack` packs it.
         table (uint32[65536]): `palette.pool_table`.
+        screens (uint64[2 * H * W/8]): the two screens.
+        out (uint8[n]): where the stack is to be written to; not at all if it is empty.
+        begin (int): from which of its bytes on.
     """
-    new = _new_pair(block)
-    old = TWO - new
-    count, _ = _find_changes(block, old, old + ONE, True)
+    count = _find_changes_of_pairs(block, screens)
     plane_count = _find_plane_rows(block, ZERO, count)
     channel_num, width = _side(block, RESIZED, 1), _side(block, RESIZED, 3)
-    _pool_changes(block, table, count)
+    _pool_changes(block, screens, table, count)
+    _keep(block, screens, ZERO, count)
     for channel in range(channel_num):
         _sum_changes(block, ZERO, channel, count)
         _round_changes(block, channel, plane_count)
@@ -631,27 +744,9 @@ def push_before_resize(block: UInt64Array, table: UInt32Array) -> None:
         _add_plane(block, plane, plane)
     else:
         planes, size = _line(block, PLANES, np.uint8), np.uint64(plane.size)
-        place, twin = _count(block)
+        place = _count(block)
         for i in range(size):
             for channel in range(channel_num):
-                level = resized[channel * size + i]
-                planes[place + channel_num * i + channel] = level
-                planes[twin + channel_num * i + channel] = level
-
-
-@jit
-def interleave(planes: UInt8Array, out: UInt32Array) -> None:
-    """Write four planes into one another, pixel by pixel: 1.5 us for 84x84, where numpy's copy takes 20.
-
-    Args:
-        planes (uint8[4, n]): the planes.
-        out (uint32[n]): the pixels, of four bytes each, the first plane's first.
-    """
-    first, second, third, fourth = planes[0], planes[1], planes[2], planes[3]
-    for i in range(np.uint64(out.size)):
-        out[i] = (
-            np.uint32(first[i])
-            | np.uint32(second[i]) << np.uint32(8)
-            | np.uint32(third[i]) << np.uint32(16)
-            | np.uint32(fourth[i]) << np.uint32(24)
-        )
+                planes[place + channel_num * i + channel] = resized[channel * size + i]
+    if out.size:
+        _read(block, out, np.uint64(begin))
