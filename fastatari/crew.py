@@ -11,7 +11,7 @@ from fastatari.console import StartStates
 from fastatari.engine import Engine, EngineState
 from fastatari.frames import NOWHERE
 from fastatari.rules import AtariRules
-from fastatari.shared import GAME_END, RESET, STEP, Columns, Slot
+from fastatari.shared import GAME_END, RECORD, RESET, ROW, STEP, Slot
 
 
 class CrewRules(NamedTuple):
@@ -105,14 +105,9 @@ class Crew:
                 Engine(crew_rules.game, crew_rules.rules, start_states=crew_rules.start_states, sibling=sibling)
             )
             report(len(self._engines))
-        # Rows and memoryviews, because numpy would make a new object for each row, and for each number.
-        own = slice(first, first + len(self._engines))
-        self._rows = [list(slot.observations[own]) for slot in slots]
-        # All rows as one, to be written to by steps that can.
-        self._planes = [slot.observations[own].reshape(-1) for slot in slots]
         self._steps_into = self._engines[0].can_step_into
-        self._size = self._rows[0][0].size
-        self._columns = [Columns(*(memoryview(column[own]) for column in slot.columns)) for slot in slots]
+        own = slice(first, first + len(self._engines))
+        self._slots = [_CrewSlot.of(slot, own) for slot in slots]
 
     def describe(self) -> Description:
         """Return what the game is."""
@@ -133,40 +128,41 @@ class Crew:
             Exception: whatever a game raises. Its environment, and those after it, have not played.
         """
         is_plain, finals = True, []
-        columns, size = self._columns[slot], self._size
-        out = self._planes[slot] if self._steps_into else NOWHERE
+        rows, records, _, actions, pixels = self._slots[slot]
+        out, size = pixels if self._steps_into else NOWHERE, rows[0].size
         for index in indices:
             engine = self._engines[index]
-            if engine.needs_reset and self._mode != AutoresetMode.DISABLED:
-                self._begin(index, None, slot)
-                columns.reward[index] = 0.0
-                columns.terminated[index] = columns.truncated[index] = False
+            if not engine.is_playing and self._mode != AutoresetMode.DISABLED:
+                self._begin(index, None, slot, 0.0, False, False)
                 is_plain = False
                 continue
-            reward, terminated, truncated = engine.step(columns.action[index], out, index * size)
-            columns.reward[index] = reward
-            columns.terminated[index] = terminated
-            columns.truncated[index] = truncated
-            columns.raw_reward[index] = engine.raw_reward
-            columns.life_lost[index] = engine.has_lost_life
-            columns.game_over[index] = engine.is_game_over
-            columns.kind[index] = STEP
-            if engine.needs_reset:
+            reward, terminated, truncated = engine.step(actions[index], out, index * size)
+            if not self._steps_into:
+                engine.observe(rows[index])
+            number = engine.episode_frame_number
+            ROW.pack_into(
+                records,
+                index * RECORD.itemsize,
+                reward,
+                engine.raw_reward,
+                engine.lives,
+                number,
+                engine.frames_before + number,
+                terminated,
+                truncated,
+                engine.has_lost_life,
+                engine.is_game_over,
+                not engine.is_playing,
+                STEP,
+            )
+            if not engine.is_playing:
                 is_plain = False
-                if engine.ends_game:
-                    columns.episode_return[index] = engine.episode_return
-                    columns.episode_length[index] = engine.episode_length
-                    columns.episode_seconds[index] = round(engine.episode_seconds, 6)
-                    columns.kind[index] = GAME_END if self._has_statistics else STEP
+                self._end(index, slot)
                 if self._mode == AutoresetMode.SAME_STEP:
                     if self._keeps_finals:
                         info = engine.tell_step(self._has_statistics)
-                        finals.append(Final(self._first + index, engine.observe(), info))
-                    self._begin(index, None, slot)
-                    continue
-            self._write_frames(index, columns)
-            if not self._steps_into:
-                engine.observe(self._rows[slot][index])
+                        finals.append(Final(self._first + index, rows[index].copy(), info))
+                    self._begin(index, None, slot, reward, terminated, truncated)
         return is_plain, finals
 
     def reset(self, slot: int, seeds: Mapping[int, int | None]) -> None:
@@ -178,9 +174,9 @@ class Crew:
         """
         for index, engine in enumerate(self._engines):
             if index in seeds:
-                self._begin(index, seeds[index], slot)
-            else:
-                engine.observe(self._rows[slot][index])
+                self._begin(index, seeds[index], slot, 0.0, False, False)
+            elif engine.has_begun:
+                engine.observe(self._slots[slot].rows[index])
 
     def save(self) -> list[MemberState]:
         """Return all that the steps and resets to come depend on."""
@@ -194,8 +190,8 @@ class Crew:
             engine = self._engines[index]
             engine.restore_state(state.engine)
             self._seeds[index] = state.seed
-            if state.engine.planes is not None:
-                engine.observe(self._rows[slot][index])
+            if engine.has_begun:
+                engine.observe(self._slots[slot].rows[index])
 
     def render(self) -> list[npt.NDArray[np.uint8]]:
         """Return the screens: of each environment uint8[H, W, 3]."""
@@ -205,19 +201,52 @@ class Crew:
         """Raise an exception that a request deserved, when it is that request's turn."""
         raise error
 
-    def _begin(self, index: int, seed: int | None, slot: int) -> None:
-        engine, columns = self._engines[index], self._columns[slot]
+    def _begin(self, index: int, seed: int | None, slot: int, reward: float, terminated: bool, truncated: bool) -> None:
+        """Reset an environment, and write what came of it, and of its last step if that is to be told, too."""
+        engine = self._engines[index]
         engine.reset(self._seeds[index] if seed is None else seed)
         self._seeds[index] = None
-        columns.noops[index] = engine.noops
-        columns.kind[index] = RESET
-        self._write_frames(index, columns)
-        engine.observe(self._rows[slot][index])
+        number = engine.episode_frame_number
+        frames = engine.lives, number, engine.frames_before + number
+        rows, records, table, *_ = self._slots[slot]
+        ROW.pack_into(
+            records, index * RECORD.itemsize, reward, 0.0, *frames, terminated, truncated, False, False, False, RESET
+        )
+        table["noops"][index] = engine.noops
+        engine.observe(rows[index])
 
-    def _write_frames(self, index: int, columns: Columns) -> None:
-        """Write what there is to tell after a step and a reset."""
-        engine = self._engines[index]
-        columns.lives[index] = engine.lives
-        columns.needs_reset[index] = engine.needs_reset
-        columns.episode_frame_number[index] = number = engine.episode_frame_number
-        columns.frame_number[index] = engine.frames_before + number
+    def _end(self, index: int, slot: int) -> None:
+        """Write what there is to tell after the last step of an episode."""
+        engine, table = self._engines[index], self._slots[slot].table
+        if engine.ends_game:
+            table["episode_return"][index] = engine.episode_return
+            table["episode_length"][index] = engine.episode_length
+            table["episode_seconds"][index] = round(engine.episode_seconds, 6)
+            if self._has_statistics:
+                table["kind"][index] = GAME_END
+
+
+class _CrewSlot(NamedTuple):
+    """A crew's part of a slot.
+
+    Attributes:
+        rows (list[uint8[shape] or float32[shape]]): of each environment the observation. A list, because numpy would
+            make a new array for each.
+        records (memoryview): the records, as bytes.
+        table (RECORD[n]): the same.
+        actions (memoryview): the actions.
+        pixels (uint8[m] or float32[m]): all observations as one array.
+    """
+
+    rows: list[npt.NDArray[Any]]
+    records: Any
+    table: npt.NDArray[Any]
+    actions: Any
+    pixels: npt.NDArray[Any]
+
+    @classmethod
+    def of(cls, slot: Slot, own: slice) -> "_CrewSlot":
+        """Return the rows `own` of a slot."""
+        observations, table = slot.observations[own], slot.records[own]
+        records, actions = table.view(np.uint8).data, slot.actions[own].data
+        return cls(list(observations), records, table, actions, observations.reshape(-1))

@@ -134,6 +134,7 @@ class Engine:
         episode_frame_number (int): how many frames were played since the last reset of the emulator.
         frames_before (int): how many were played before that since the ROM was loaded, or since `Console.rewind`.
         can_step_into (bool): whether `step` can write observations somewhere.
+        is_playing (bool): whether there can be a step before the next reset.
         is_game_over (bool): whether the next reset begins a new game whatever the rules.
 
     Raises:
@@ -142,8 +143,8 @@ class Engine:
 
     # Those that a step needs come first, side by side: where a process plays many games, each line of the cache that it
     # needs comes from memory.
-    __slots__ = (
-        "_is_playing", "_act", "_read_screen", "_game_over", "_lives", "_push", "_screen", "_cut", "_kept",
+    __slots__ = (  # noqa: RUF023
+        "is_playing", "_act", "_read_screen", "_game_over", "_lives", "_push", "_screen", "_cut", "_kept",
         "_reference", "_frames_left", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length",
         "episode_frame_number", "frames_before", "is_game_over", "_step_rules", "_screens", "_stack", "console",
         "rules", "can_step_into", "np_random", "noops", "_begin_time", "_size", "_starts", "_noop", "_fire",
@@ -153,7 +154,7 @@ class Engine:
     # What a state holds besides console and stack.
     _VALUES = (
         "np_random", "noops", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length",
-        "episode_seconds", "is_game_over", "_noop_draws", "_reference", "_frames_left", "_is_playing", "_kept",
+        "episode_seconds", "is_game_over", "_noop_draws", "_reference", "_frames_left", "is_playing", "_kept",
     )  # fmt: skip
 
     def __init__(
@@ -180,8 +181,8 @@ class Engine:
         )
         height, width = self.console.screen_shape
         check_pair("screen_size", rules.size[::-1], (width, height), "(width, height)")
-        sharing = None if sibling is None else sibling._stack
-        self._stack: FrameStack = make_stack(rules, self.console.screen_shape, self.console.palette, sharing)
+        other = None if sibling is None else sibling._stack
+        self._stack: FrameStack = make_stack(rules, self.console.screen_shape, self.console.palette, other)
         self._noop = self.console.ale.getLegalActionSet()[0]
         meanings = self.console.action_meanings
         self._fires_before = rules.fire_reset == "frame_before" and "FIRE" in meanings
@@ -216,7 +217,7 @@ class Engine:
         self.is_game_over = True
         self._reference = 0
         self._frames_left = 0
-        self._is_playing = False
+        self.is_playing = False
         # The frame that ended the last step early, until its plane is made.
         self._cut: int | None = None
         # The two screens before the reset, where the rules keep them, until two new ones were read.
@@ -240,7 +241,7 @@ class Engine:
         if seed is not None:
             seed = self.rules.check_seed(seed)
             self.is_game_over = True
-        self._is_playing = False  # until all is done: an exception of a signal handler can come between any two lines
+        self.is_playing = False  # until all is done: an exception of a signal handler can come between any two lines
         stack = self._stack
         slots = stack.screens
         if self.rules.screens_at_reset == "keep":
@@ -262,7 +263,7 @@ class Engine:
             self._frames_left = self._step_rules.frame_limit - self.episode_frame_number
         elif not self.episode_length:
             self._frames_left = self._step_rules.frame_limit
-        self._is_playing = True
+        self.is_playing = True
 
     def step(self, action: int, out: UInt8Array = NOWHERE, begin: int = 0) -> tuple[float, bool, bool]:
         """Apply an action for as many frames as the rules say, or until the episode is over.
@@ -282,13 +283,13 @@ class Engine:
             gymnasium.error.ResetNeeded: there was no `reset` yet, or the episode is over, or an exception, as of a
                 signal handler, came in the middle of a step or reset.
         """
-        if not self._is_playing:
+        if not self.is_playing:
             raise gymnasium.error.ResetNeeded(
                 "Cannot call `step` before calling `reset`, after the end of an episode, or after an exception cut off "
                 "either."
             )
         ale_action = self.console.check_action(action)
-        self._is_playing = False
+        self.is_playing = False
         self._screen = None
         rules, reference = self._step_rules, self._reference
         frames, cut = rules.frame_skip, None
@@ -329,7 +330,7 @@ class Engine:
         if self.episode_length == rules.step_limit:
             truncated = is_over = True
         self.is_game_over = is_over
-        self._is_playing = not (is_over or (is_reported and rules.ends_by_life))
+        self.is_playing = not (is_over or (is_reported and rules.ends_by_life))
         reward = float((raw_reward > 0) - (raw_reward < 0)) if rules.clips_reward else raw_reward
         return reward, terminated or is_reported, truncated
 
@@ -441,14 +442,14 @@ class Engine:
         return rgb_table(self.console.palette)[self._screen]
 
     @property
-    def needs_reset(self) -> bool:
-        """Whether `step` would raise."""
-        return not self._is_playing
+    def has_begun(self) -> bool:
+        """Whether there was a `reset`."""
+        return self._stack.has_reset
 
     @property
     def ends_game(self) -> bool:
         """Whether the last step was the last before a reset of the game."""
-        return self.is_game_over or (self.needs_reset and self.rules.life_loss == "reset")
+        return self.is_game_over or (not self.is_playing and self.rules.life_loss == "reset")
 
     @property
     def episode_seconds(self) -> float:
@@ -487,7 +488,7 @@ class Engine:
         if state.rom != self.console.rom:
             raise ValueError(f"`state` must be of {self.console.rom}, got one of {state.rom}")
         check_same_rules("state", state.rules, self.rules)
-        self._is_playing = False
+        self.is_playing = False
         self.console.restore(state.console)
         self._stack.restore(state.screens, state.planes)
         self._cut = None
@@ -691,7 +692,7 @@ class Engine:
 
 
 def make_stack(
-    rules: AtariRules, screen_shape: tuple[int, int], palette: Palette, sharing: FrameStack | None = None
+    rules: AtariRules, screen_shape: tuple[int, int], palette: Palette, sibling: FrameStack | None = None
 ) -> FrameStack:
     """Return the frame stack of a set of rules."""
     return FrameStack(
@@ -704,5 +705,5 @@ def make_stack(
         rules.grayscale_obs,
         rules.padding_type,
         rules.stack_axis,
-        sharing,
+        sibling,
     )

@@ -57,8 +57,8 @@ class FrameStack:
         padding_type ("reset" | "zero"): what a reset fills the older planes with: the new one, or zeros.
         stack_axis (0 | -1): along which axis the stack holds its planes: uint8[K, h, w], or uint8[h, w, K]. In colour,
             uint8[K, h, w, 3] or uint8[h, w, 3 * K].
-        sharing (FrameStack, optional): another stack for the same `screen_shape`, whose `screens` are to be this one's,
-            too. Of stacks that are used by turns, each then finds them in the processor's caches.
+        sibling (FrameStack, optional): another stack of the same arguments, whose `screens` are to be this one's, too.
+            Of stacks that are used by turns, each then finds them in the processor's caches.
 
     Attributes:
         shape (tuple[int, ...]): the shape of the stack.
@@ -83,7 +83,7 @@ class FrameStack:
         grayscale_obs: bool = True,
         padding_type: Padding = "reset",
         stack_axis: StackAxis = 0,
-        sharing: "FrameStack | None" = None,
+        sibling: "FrameStack | None" = None,
     ) -> None:
         self.screen_shape = height, width = check_pair("screen_shape", screen_shape, (area.MAX_SIDE, area.MAX_SIDE))
         self.size = check_pair("size", size, self.screen_shape)
@@ -92,12 +92,10 @@ class FrameStack:
         check_choice("palette", palette, PALETTES)
         check_choice("padding_type", padding_type, PADDINGS)
         check_choice("stack_axis", stack_axis, STACK_AXES)
-        if sharing is not None and sharing.screen_shape != self.screen_shape:
-            raise ValueError(f"`sharing` must have screens of {self.screen_shape}, got {sharing.screen_shape}")
-
-        self._order, self._palette, self._gray = order, palette, gray if grayscale_obs else None
-        self._padding = padding_type
+        self._order, self._gray, self._padding = order, gray if grayscale_obs else None, padding_type
         self._arguments = screen_shape, size, stack_num, order, gray, palette, grayscale_obs, padding_type, stack_axis
+        if sibling is not None and sibling._arguments != self._arguments:
+            raise ValueError(f"`sibling` must have the same arguments, {self._arguments}, got {sibling._arguments}")
         self._levels = pool_levels(order, palette, self._gray)
         plane_shape = self.size if grayscale_obs else (*self.size, 3)
         image_num = len(self._levels) if order != "max-gray-resize" or not grayscale_obs else 1
@@ -112,40 +110,32 @@ class FrameStack:
         images = np.zeros((2 + image_num, height + 1, -(-width // 8)), np.uint64)
         # All pixels of the first push differ from the pair before, so that later ones can go by what changed.
         images[1, :height] = 2**64 - 1
-        self._plan = area.plan(self.screen_shape, self.size)
-        sum_shape = height + kernels.ROW_TAPS - 1, kernels.LANES * (self.size[1] // kernels.LANES + 2)
         block, arrays = pack(
             kernels.Block(
                 images,
                 np.ones(height, np.uint8),
-                np.zeros((image_num, *sum_shape), np.float32),
                 np.zeros((image_num, *self.size), np.uint8),
                 np.zeros(self.size, np.uint8),
                 np.zeros((self.stack_num, self.size[0], self.size[1] * (1 if grayscale_obs else 3)), np.uint8),
                 np.zeros(1, np.int64),
-                np.array([self._layout], np.uint8),
-                np.zeros((2, height), np.uint32),
-                np.zeros((2, height), np.uint8),
-                np.zeros(self.size[0], np.uint32),
-                *self._plan,
-                np.array(LUMA.get(gray, (0,) * 4), np.float64),
             )
         )
-        self._memory: npt.NDArray[np.uint64] = np.empty((2, *images[0, :height].shape), np.uint64)
-        if sharing is not None:
-            self._memory = sharing._memory
-        self._memory[:] = 0
-        pixels = self._memory.view(np.uint8)[:, :, :width]
+        if sibling is None:
+            self._plan = area.plan(self.screen_shape, self.size)
+            self._desk, self._desk_arrays = self._make_desk(LUMA.get(gray, (0,) * 4))
+        else:
+            self._plan, self._desk, self._desk_arrays = sibling._plan, sibling._desk, sibling._desk_arrays
+        self._desk_arrays.screens[:] = 0
+        pixels = self._desk_arrays.screens.view(np.uint8)[:, :, :width]
         self.screens: tuple[UInt8Array, UInt8Array] = pixels[0], pixels[1]
         self._is_alike, self._last = arrays.is_alike, arrays.images.view(np.uint8)[:2, :height, :width]
-        screens = self._memory.reshape(-1)
         self._push_into: Callable[[UInt8Array, int], None]
         if order == "gray-resize-max":
-            self._push_into = functools.partial(kernels.push_after_resize, block, gray_pairs(palette, gray), screens)
+            self._push_into = functools.partial(kernels.push_after_resize, block, self._desk, gray_pairs(palette, gray))
         else:
             table = pool_table(order, palette, self._gray)
-            self._push_into = functools.partial(kernels.push_before_resize, block, table, screens)
-        self._read_into: Callable[[UInt8Array, int], None] = functools.partial(kernels.read, block)
+            self._push_into = functools.partial(kernels.push_before_resize, block, self._desk, table)
+        self._read_into: Callable[[UInt8Array, int], None] = functools.partial(kernels.read, block, self._desk)
         self._ring = PlaneRing(arrays.planes.reshape(-1, *plane_shape), arrays.plane_count)
         self.has_reset = False
         self.shape = stack_shape(self.size, self.stack_num, grayscale_obs, stack_axis)
@@ -153,6 +143,21 @@ class FrameStack:
         with notice_of_compilation():
             self._push_into(NOWHERE, 0)
             self._read_into(np.empty(self.shape, np.uint8).reshape(-1), 0)
+
+    def _make_desk(self, luma: Sequence[float]) -> tuple[npt.NDArray[np.uint64], kernels.Desk]:
+        height, width = self.screen_shape
+        sum_shape = height + kernels.ROW_TAPS - 1, kernels.LANES * (self.size[1] // kernels.LANES + 2)
+        return pack(
+            kernels.Desk(
+                np.zeros((2, height, -(-width // 8)), np.uint64),
+                np.zeros((2, height), np.uint32),
+                np.zeros(self.size[0], np.uint32),
+                np.zeros(sum_shape, np.float32),
+                *self._plan,
+                np.array(luma, np.float64),
+                np.array([self._layout], np.uint8),
+            )
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         planes = self.read_planes() if self.has_reset else None

@@ -105,6 +105,7 @@ class WorkerHandle:
         timeout: float | None = None,
     ) -> None:
         self.index = index
+        self.pid = 0
         self.is_started = not announces
         self._has_spoken = False
         self.environments = range(first, first + len(seeds))
@@ -117,9 +118,13 @@ class WorkerHandle:
         self._timeout = timeout
         self._owner = os.getpid()
         self._start_method = context.get_start_method()
+        # What most requests and replies are.
+        self._step_requests = [protocol.pack_step(slot, ()) for slot in range(layout.slot_num)]
+        self._step_reply = protocol.pack_reply(protocol.STEP, count=len(seeds))
+        self._step_answer = Reply(self.environments)
         connection, remote = context.Pipe()
-        _connections.add(connection)
         self._connection: Connection[Any, Any] = connection
+        _handles.add(self)
         assignment = Assignment(
             crew_rules,
             first,
@@ -170,9 +175,11 @@ class WorkerHandle:
         Raises:
             WorkerDiedError: the process is gone.
         """
-        first = self.environments.start
-        numbers = () if indices is self.environments else [index - first for index in indices]
-        self._request(protocol.pack_step(slot, numbers), indices)
+        if indices is self.environments:
+            request = self._step_requests[slot]
+        else:
+            request = protocol.pack_step(slot, [index - self.environments.start for index in indices])
+        self._request(request, indices)
 
     def request_call(self, name: str, *arguments: Any) -> None:
         """Ask for a call of a method of `Crew`.
@@ -202,9 +209,12 @@ class WorkerHandle:
             WorkerTimeoutError: there was none for so long.
         """
         try:
-            kind, is_plain, count, content = protocol.read_reply(self._descriptor, self._wait_for_more)
+            head = protocol.read(self._descriptor, protocol.HEAD_SIZE, self._wait_for_more)
             self.since, self.is_suspect, self._has_spoken = time.monotonic(), False, True
-            return self._take(kind, is_plain, count, content)
+            if head == self._step_reply and self.owed[0] is self.environments:
+                self.owed.popleft()
+                return self._step_answer
+            return self._take(*protocol.read_reply(head, self._descriptor, self._wait_for_more))
         except (EOFError, ConnectionError):
             raise self.die() from None
         except BaseException:
@@ -236,12 +246,16 @@ class WorkerHandle:
             if self.process.exitcode is None:
                 self.kill()
 
-    def check_owner(self) -> None:
-        """Raise RuntimeError if this is a process that was forked from the one that started the worker."""
-        if self._owner != os.getpid():
-            raise RuntimeError(
-                f"worker process {self.pid} belongs to process {self._owner}; a forked process cannot use it"
-            )
+    def disown(self) -> None:
+        """Let this process, which was forked from the one that started the worker, have no part in it.
+
+        A worker ends when the last copy of its caller's end is closed, so one that lived on in another worker would
+        make both outlive their caller.
+        """
+        self._connection.close()
+        self.failure = RuntimeError(
+            f"worker process {self.pid} belongs to process {self._owner}; a forked process cannot use it"
+        )
 
     def cut_off(self) -> None:
         """End the worker after an exception, as of a signal handler, in the middle of a message."""
@@ -381,14 +395,12 @@ def _sigint_blocked(context: BaseContext) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-# The callers' ends of all pipes. A forked process has to close them: a worker ends when the last copy of its caller's
-# end is closed, so one that lived on in another worker would make both outlive their caller.
-_connections: "weakref.WeakSet[Connection[Any, Any]]" = weakref.WeakSet()
+_handles: "weakref.WeakSet[WorkerHandle]" = weakref.WeakSet()
 
 
-def _close_connections() -> None:
-    for connection in _connections:
-        connection.close()
+def _disown_all() -> None:
+    for handle in _handles:
+        handle.disown()
 
 
-os.register_at_fork(after_in_child=_close_connections)
+os.register_at_fork(after_in_child=_disown_all)

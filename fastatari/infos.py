@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.shared import GAME_END, RESET, STEP, Columns
+from fastatari.shared import FLAG_NUM, GAME_END, RESET, STEP, WORD_NUM, Slot
 
 Array = npt.NDArray[Any]
 
@@ -16,31 +16,56 @@ _OF_RESETS = ("noops",)
 _OF_GAMES = {"r": "episode_return", "l": "episode_length", "t": "episode_seconds"}
 
 
-def read_steps(columns: Columns, take: Callable[[Array], Array], count: int) -> dict[str, Any]:
-    """Return infos of environments whose rows are all of kind `STEP`.
+class StepReader:
+    """Reads the rows of all environments, if they are all of kind `STEP`.
+
+    What `read_rows` does too, by fewer calls: a caller's share of a step is a few microseconds, if it has to run at
+    all, but between two batches its code leaves the processor's caches, and takes twice as long.
 
     Args:
-        columns (Columns): the rows of all environments.
-        take (Callable): returns those of the ones that are asked for, of a column, as a fresh array.
-        count (int): how many these are.
-
-    Returns:
-        dict: as of `read_rows`; all masks are one array.
+        slots (list[Slot]): the shared memory.
     """
-    infos = {}
-    mask = np.ones(count, np.bool_)
-    for name in _OF_ALL + _OF_STEPS:
-        infos[name] = take(getattr(columns, name))
-        infos[f"_{name}"] = mask
-    return infos
+
+    def __init__(self, slots: list[Slot]) -> None:
+        self._numbers = [slot.records.view(np.int64).reshape(len(slot.records), -1)[:, :WORD_NUM].T for slot in slots]
+        flags = WORD_NUM * np.dtype(np.int64).itemsize
+        self._flags = [
+            slot.records.view(np.bool_).reshape(len(slot.records), -1)[:, flags : flags + FLAG_NUM].T for slot in slots
+        ]
+        self._ones, self._indices = np.ones(len(slots[0].records), np.bool_), np.arange(len(slots[0].records))
+
+    def read(self, slot: int) -> tuple[Array, Array, Array, dict[str, Any]]:
+        """Return rewards, whether episodes are terminated, whether truncated, and infos. All masks are one array."""
+        numbers = self._numbers[slot].copy()
+        rewards, raw_rewards = numbers[:2].view(np.float64)
+        lives, episode_frame_numbers, frame_numbers = numbers[2:]
+        terminated, truncated, life_lost, game_over, _ = self._flags[slot].copy()
+        mask = self._ones.copy()
+        infos = {
+            "lives": lives,
+            "_lives": mask,
+            "episode_frame_number": episode_frame_numbers,
+            "_episode_frame_number": mask,
+            "frame_number": frame_numbers,
+            "_frame_number": mask,
+            "raw_reward": raw_rewards,
+            "_raw_reward": mask,
+            "life_lost": life_lost,
+            "_life_lost": mask,
+            "game_over": game_over,
+            "_game_over": mask,
+            "env_id": self._indices.copy(),
+            "_env_id": mask,
+        }
+        return rewards, terminated, truncated, infos
 
 
-def read_rows(columns: Columns, take: Callable[[Array], Array], is_asked: Array | bool = True) -> dict[str, Any]:
+def read_rows(records: Array, take: Callable[[Array], Array], is_asked: Array | bool = True) -> dict[str, Any]:
     """Return infos of environments whose rows are of any kind.
 
     Args:
-        columns (Columns): the rows of all environments.
-        take (Callable): as for `read_steps`.
+        records (RECORD[n]): of all environments.
+        take (Callable): returns those of the ones that are asked for, of a column, as a fresh array.
         is_asked (bool[n] | bool): which of these are to be told of.
 
     Returns:
@@ -48,16 +73,16 @@ def read_rows(columns: Columns, take: Callable[[Array], Array], is_asked: Array 
         with ``_`` before it, for whom that is told, bool[n].
     """
     infos: dict[str, Any] = {}
-    kind = take(columns.kind)
+    kind = take(records["kind"])
     is_end = (kind == GAME_END) & is_asked
     is_step = (kind == STEP) & is_asked | is_end
     is_reset = (kind == RESET) & is_asked
-    _add(infos, ((name, name) for name in _OF_ALL), is_step | is_reset, columns, take)
-    _add(infos, ((name, name) for name in _OF_STEPS), is_step, columns, take)
-    _add(infos, ((name, name) for name in _OF_RESETS), is_reset, columns, take)
+    _add(infos, ((name, name) for name in _OF_ALL), is_step | is_reset, records, take)
+    _add(infos, ((name, name) for name in _OF_STEPS), is_step, records, take)
+    _add(infos, ((name, name) for name in _OF_RESETS), is_reset, records, take)
     if is_end.any():
         infos["episode"], infos["_episode"] = {}, is_end
-        _add(infos["episode"], _OF_GAMES.items(), is_end, columns, take)
+        _add(infos["episode"], _OF_GAMES.items(), is_end, records, take)
     return infos
 
 
@@ -65,12 +90,12 @@ def _add(
     infos: dict[str, Any],
     names: Iterable[tuple[str, str]],
     mask: Array,
-    columns: Columns,
+    records: Array,
     take: Callable[[Array], Array],
 ) -> None:
     """Add columns under their names, if there is anyone of whom they are told."""
     if mask.any():
         for name, column in names:
-            infos[name] = values = take(getattr(columns, column))
+            infos[name] = values = take(records[column])
             values[~mask] = 0
             infos[f"_{name}"] = mask.copy()

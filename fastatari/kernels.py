@@ -66,48 +66,56 @@ class Block(NamedTuple):
         images (uint64[2 + n, H + 1, W/8]): the last two screens, colour indices, eight to a word, zeros up to a whole
             word; of the first only the rows that are not `is_alike`. Then the n images that are resized: the gray one
             of the last screen, or the pooled gray one, or red, green and blue, pooled. The last row of each is 0.
-        is_alike (uint8[H]): which rows of the last two screens were the same.
-        sums (float32[n, H + ROW_TAPS - 1, m]): the sums of the cells of each row of these images. The last rows are 0;
-            rows are at least w + LANES long.
-        resized (uint8[n, h, w]): these images, resized.
-        resized_first (uint8[h, w]): for the kernels' use: that of the first screen of a pair.
+        is_alike (uint8[H]): which rows of the last two screens are the same.
+        resized (uint8[n, h, w]): the n images, resized.
+        resized_first (uint8[h, w]): for the kernels' use: that of the first screen of a pair, or the three in gray.
         planes (uint8[K, h, c * w]): `PlaneRing.planes`, of c channels.
         plane_count (int64[1]): `PlaneRing.count`.
-        layout (uint8[1]): how stacks are read, one of `LAYOUTS`.
-        rows (uint32[2, H]): for the kernels' use: which rows of each new screen differ.
-        is_repeated (uint8[2, H]): for the kernels' use: which of these are as the row above.
-        plane_rows (uint32[h]): for the kernels' use: which rows of a resized image are made of rows that differ.
+    """
+
+    images: UInt64Array
+    is_alike: UInt8Array
+    resized: UInt8Array
+    resized_first: UInt8Array
+    planes: UInt8Array
+    plane_count: Int64Array
+
+
+class Desk(NamedTuple):
+    """The arrays that all stacks of the same arguments can use by turns, in one block of memory, too.
+
+    Attributes:
+        screens (uint64[2, H, W/8]): the two new screens.
+        rows (uint32[2, H]): which rows of each of them differ.
+        plane_rows (uint32[h]): which rows of a resized image are made of rows that differ.
+        sums (float32[H + ROW_TAPS - 1, m]): the sums of the cells of rows of an image, as far as they are needed. The
+            last rows are 0; rows are at least w + LANES long.
         cells (uint32[h + w + n, 2]): `AreaPlan.cells`.
         row_factors (float32[h, taps]): `AreaPlan.row_factors`.
         column_factors (float32[w, taps]): `AreaPlan.column_factors`.
         run_factors (float32[n, COLUMN_TAPS * LANES]): `AreaPlan.run_factors`.
         rounding (float32[2]): `AreaPlan.rounding`.
         luma (float64[4]): for planes that turn gray after the resize: a row of `palette.LUMA`.
+        layout (uint8[1]): how stacks are read, one of `LAYOUTS`.
     """
 
-    images: UInt64Array
-    is_alike: UInt8Array
-    sums: Float32Array
-    resized: UInt8Array
-    resized_first: UInt8Array
-    planes: UInt8Array
-    plane_count: Int64Array
-    layout: UInt8Array
+    screens: UInt64Array
     rows: UInt32Array
-    is_repeated: UInt8Array
     plane_rows: UInt32Array
+    sums: Float32Array
     cells: UInt32Array
     row_factors: Float32Array
     column_factors: Float32Array
     run_factors: Float32Array
     rounding: Float32Array
     luma: Float64Array
+    layout: UInt8Array
 
 
+IMAGES, IS_ALIKE, RESIZED, RESIZED_FIRST, PLANES, PLANE_COUNT = map(np.uint64, range(len(Block._fields)))
 (
-    IMAGES, IS_ALIKE, SUMS, RESIZED, RESIZED_FIRST, PLANES, PLANE_COUNT, LAYOUT, ROWS, IS_REPEATED, PLANE_ROWS, CELLS,
-    ROW_FACTORS, COLUMN_FACTORS, RUN_FACTORS, ROUNDING, LUMA,
-) = map(np.uint64, range(len(Block._fields)))  # fmt: skip
+    SCREENS, ROWS, PLANE_ROWS, SUMS, CELLS, ROW_FACTORS, COLUMN_FACTORS, RUN_FACTORS, ROUNDING, LUMA, LAYOUT,
+) = map(np.uint64, range(len(Desk._fields)))  # fmt: skip
 POOLED = np.uint64(2)  # the first of the images that are resized
 
 # How a stack is read: one plane after the other, or four gray ones pixel by pixel, or not by the kernels.
@@ -209,7 +217,7 @@ def _table(block: UInt64Array, number: Index, dtype: Any) -> Any:
 
 @jit
 def _image(block: UInt64Array, number: Index) -> UInt64Array:
-    """Return one of the images of a block."""
+    """Return one of the images of a block, or one of the screens of a desk; both are the first array there."""
     height, width = _side(block, IMAGES, 2), _side(block, IMAGES, 3)
     image: UInt64Array = _view(block, block[0] + number * height * width, (height, width), np.uint64)
     return image
@@ -342,27 +350,19 @@ def _look_up_pooled(first: Index, second: Index, table: UInt32Array) -> tuple[In
 
 
 @jit
-def _screen(block: UInt64Array, screens: UInt64Array, which: Index) -> UInt64Array:
-    """Return one of the two new screens."""
-    height, width = _side(block, IMAGES, 2) - ONE, _side(block, IMAGES, 3)
-    screen: UInt64Array = _view(screens, which * height * width, (height, width), np.uint64)
-    return screen
-
-
-@jit
-def _find_changes_one_by_one(block: UInt64Array, screens: UInt64Array) -> tuple[Index, Index]:
+def _find_changes_one_by_one(block: UInt64Array, desk: UInt64Array) -> tuple[Index, Index]:
     """List the rows of the first new screen that differ from the last one, and of the second that do from the first.
 
     Args:
-        block (uint64[n]): a `Block`; `rows` is written to.
-        screens (uint64[n]): the two new screens.
+        block (uint64[n]): a `Block`.
+        desk (uint64[n]): a `Desk`; `rows` is written to.
 
     Returns:
         tuple[uint64, uint64]: how many rows of the first and of the second screen differ.
     """
-    first, second, last = _screen(block, screens, ZERO), _screen(block, screens, ONE), _image(block, ONE)
-    height, width = _side(block, IMAGES, 2) - ONE, _side(block, IMAGES, 3)
-    rows = _table(block, ROWS, np.uint32)
+    first, second, last = _image(desk, ZERO), _image(desk, ONE), _image(block, ONE)
+    height, width = _side(desk, SCREENS, 2), _side(desk, SCREENS, 3)
+    rows = _table(desk, ROWS, np.uint32)
     count_a = count_b = np.uint64(0)
     for i in range(height):
         difference_a = difference_b = np.uint64(0)
@@ -378,20 +378,20 @@ def _find_changes_one_by_one(block: UInt64Array, screens: UInt64Array) -> tuple[
 
 
 @jit
-def _find_changes_of_pairs(block: UInt64Array, screens: UInt64Array) -> Index:
+def _find_changes_of_pairs(block: UInt64Array, desk: UInt64Array) -> Index:
     """List the rows in which the two new screens differ from the last two.
 
     Args:
-        block (uint64[n]): a `Block`; `rows` is written to.
-        screens (uint64[n]): the two new screens.
+        block (uint64[n]): a `Block`.
+        desk (uint64[n]): a `Desk`; `rows` is written to.
 
     Returns:
         uint64: how many rows.
     """
-    first, second = _screen(block, screens, ZERO), _screen(block, screens, ONE)
+    first, second = _image(desk, ZERO), _image(desk, ONE)
     first_before, second_before = _image(block, ZERO), _image(block, ONE)
-    is_alike, rows = _line(block, IS_ALIKE, np.uint8), _table(block, ROWS, np.uint32)
-    height, width = _side(block, IMAGES, 2) - ONE, _side(block, IMAGES, 3)
+    is_alike, rows = _line(block, IS_ALIKE, np.uint8), _table(desk, ROWS, np.uint32)
+    height, width = _side(desk, SCREENS, 2), _side(desk, SCREENS, 3)
     count = np.uint64(0)
     for i in range(height):
         difference = distance = np.uint64(0)
@@ -410,19 +410,19 @@ def _find_changes_of_pairs(block: UInt64Array, screens: UInt64Array) -> Index:
 
 
 @jit
-def _keep(block: UInt64Array, screens: UInt64Array, which: Index, count: Index) -> None:
+def _keep(block: UInt64Array, desk: UInt64Array, which: Index, count: Index) -> None:
     """Bring the last two screens up to date in rows that differ.
 
     Args:
         block (uint64[n]): a `Block`; `images` and `is_alike` are written to.
-        screens (uint64[n]): the two new screens.
+        desk (uint64[n]): a `Desk`.
         which (uint64): which list of `rows` it is.
         count (uint64): how many rows it has.
     """
-    first, second = _screen(block, screens, ZERO), _screen(block, screens, ONE)
+    first, second = _image(desk, ZERO), _image(desk, ONE)
     first_before, second_before = _image(block, ZERO), _image(block, ONE)
-    is_alike, rows = _line(block, IS_ALIKE, np.uint8), _table(block, ROWS, np.uint32)
-    width = _side(block, IMAGES, 3)
+    is_alike, rows = _line(block, IS_ALIKE, np.uint8), _table(desk, ROWS, np.uint32)
+    width = _side(desk, SCREENS, 3)
     for n in range(count):
         i = np.uint64(rows[which, n])
         distance = np.uint64(0)
@@ -437,28 +437,26 @@ def _keep(block: UInt64Array, screens: UInt64Array, which: Index, count: Index) 
 
 @jit
 def _gray_changes(
-    block: UInt64Array, pairs: UInt16Array, screen: UInt64Array, before: UInt64Array, which: Index, count: Index
+    block: UInt64Array, desk: UInt64Array, pairs: UInt16Array, which: Index, before: UInt64Array, count: Index
 ) -> None:
     """Bring the gray image up to date with a screen in the rows that differ.
 
     Args:
-        block (uint64[n]): a `Block`; `is_repeated` and `images` are written to.
+        block (uint64[n]): a `Block`; `images` is written to.
+        desk (uint64[n]): a `Desk`.
         pairs (uint16[65536]): the gray levels of two colour indices.
-        screen (uint64[H, W/8]): the new screen.
-        before (uint64[H, W/8]): that of which the gray image is.
         which (uint64): 0 for the first new screen, 1 for the second.
+        before (uint64[H, W/8]): the screen of which the gray image is.
         count (uint64): how many rows differ.
     """
-    gray = _image(block, POOLED)
-    rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
-    width = _side(block, IMAGES, 3)
+    screen, gray, rows = _image(desk, which), _image(block, POOLED), _table(desk, ROWS, np.uint32)
+    width = _side(desk, SCREENS, 3)
     for n in range(count):
         i = np.uint64(rows[which, n])
         above = i - min(i, ONE)
         difference = np.uint64(i == 0)
         for k in range(width):
             difference |= screen[i, k] ^ screen[above, k]
-        is_repeated[which, n] = difference == 0
         for k in range(width):
             if difference == 0:
                 gray[i, k] = gray[above, k]
@@ -467,31 +465,29 @@ def _gray_changes(
 
 
 @jit
-def _pool_changes(block: UInt64Array, screens: UInt64Array, table: UInt32Array, count: Index) -> None:
+def _pool_changes(block: UInt64Array, desk: UInt64Array, table: UInt32Array, count: Index) -> None:
     """Bring the pooled images up to date with the two new screens in the rows that differ.
 
     Args:
-        block (uint64[n]): a `Block`; `is_repeated` and `images` are written to.
-        screens (uint64[n]): the two new screens.
+        block (uint64[n]): a `Block`; `images` is written to.
+        desk (uint64[n]): a `Desk`.
         table (uint32[65536]): `palette.pool_table`.
         count (uint64): how many rows differ.
     """
-    first, second = _screen(block, screens, ZERO), _screen(block, screens, ONE)
+    first, second = _image(desk, ZERO), _image(desk, ONE)
     first_before, second_before = _image(block, ZERO), _image(block, ONE)
     # Where there is one image, all three names are its.
     has_colour = _side(block, RESIZED, 1) > ONE
     reds = _image(block, POOLED)
     greens, blues = _image(block, POOLED + has_colour), _image(block, POOLED + TWO * has_colour)
-    rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
-    is_alike = _line(block, IS_ALIKE, np.uint8)
-    width = _side(block, IMAGES, 3)
+    is_alike, rows = _line(block, IS_ALIKE, np.uint8), _table(desk, ROWS, np.uint32)
+    width = _side(desk, SCREENS, 3)
     for n in range(count):
         i = np.uint64(rows[0, n])
         above = i - min(i, ONE)
         difference = np.uint64(i == 0)
         for k in range(width):
             difference |= (first[i, k] ^ first[above, k]) | (second[i, k] ^ second[above, k])
-        is_repeated[0, n] = difference == 0
         for k in range(width):
             before = second_before[i, k] if is_alike[i] else first_before[i, k]
             if difference == 0:
@@ -507,58 +503,20 @@ def _pool_changes(block: UInt64Array, screens: UInt64Array, table: UInt32Array, 
 
 
 @jit
-def _sum_changes(block: UInt64Array, which: Index, channel: Index, count: Index) -> None:
-    """Bring `sums`, the sums of the cells of each row of an image, up to date in the rows that differ.
-
-    Args:
-        block (uint64[n]): a `Block`; `sums` is written to.
-        which (uint64): 0 for the rows of the first screen, 1 for those of the second.
-        channel (uint64): which of the images that are resized.
-        count (uint64): how many rows differ.
-    """
-    rows, is_repeated = _table(block, ROWS, np.uint32), _table(block, IS_REPEATED, np.uint8)
-    cells, factors = _table(block, CELLS, np.uint32), _table(block, COLUMN_FACTORS, np.float32)
-    run_factors = _line(block, RUN_FACTORS, np.float32)
-    sums, stride = _line(block, SUMS, np.float32), _side(block, SUMS, 3)
-    pixels, length = _pixels(block, POOLED + channel), WORD * _side(block, IMAGES, 3)
-    height, width, run_num = _side(block, RESIZED, 2), _side(block, RESIZED, 3), _side(block, RUN_FACTORS, 2)
-    top = channel * _side(block, SUMS, 2) * stride
-    for n in range(count):
-        i = np.uint64(rows[which, n])
-        place = top + i * stride
-        start = i * length
-        if is_repeated[which, n]:
-            for x in range(stride):
-                sums[place + x] = sums[place - stride + x]
-        elif run_num:
-            # The lanes beyond a run's end hold nonsense, which the next run overwrites.
-            for run in range(run_num):
-                cell, first = np.uint64(cells[height + width + run, 0]), np.uint64(cells[height + width + run, 1])
-                _sum_lanes(pixels, start + first, run_factors, run * RUN_SIZE, sums, place + cell)
-        else:
-            for x in range(width):
-                first = start + np.uint64(cells[height + x, 0])
-                total = np.float32(pixels[first]) * factors[x, 0]
-                for k in range(ONE, np.uint64(cells[height + x, 1])):
-                    total += np.float32(pixels[first + k]) * factors[x, k]
-                sums[place + x] = total
-
-
-@jit
-def _find_plane_rows(block: UInt64Array, which: Index, count: Index) -> Index:
+def _find_plane_rows(desk: UInt64Array, which: Index, count: Index) -> Index:
     """List the rows of a resized image that are made of rows that differ.
 
     Args:
-        block (uint64[n]): a `Block`; `plane_rows` is written to.
+        desk (uint64[n]): a `Desk`; `plane_rows` is written to.
         which (uint64): 0 for the rows of the first screen, 1 for those of the second.
         count (uint64): how many rows differ.
 
     Returns:
         uint64: how many rows of the resized image.
     """
-    rows, cells = _table(block, ROWS, np.uint32), _table(block, CELLS, np.uint32)
-    plane_rows = _line(block, PLANE_ROWS, np.uint32)
-    height = _side(block, RESIZED, 2)
+    rows, cells = _table(desk, ROWS, np.uint32), _table(desk, CELLS, np.uint32)
+    plane_rows = _line(desk, PLANE_ROWS, np.uint32)
+    height = np.uint64(plane_rows.size)
     i = plane_count = np.uint64(0)
     for n in range(count):
         row = np.uint64(rows[which, n])
@@ -572,23 +530,72 @@ def _find_plane_rows(block: UInt64Array, which: Index, count: Index) -> Index:
 
 
 @jit
-def _round_changes(block: UInt64Array, channel: Index, count: Index) -> None:
-    """Bring `resized`, the means of the cells, up to date.
+def _sum_rows(block: UInt64Array, desk: UInt64Array, channel: Index, count: Index) -> None:
+    """Sum the cells of all rows of an image that its changed plane rows are made of.
+
+    Not only of those that differ, with the sums of the others kept: these would be read from memory, at 448 bytes a
+    row, where a row's pixels are 160.
+
+    Args:
+        block (uint64[n]): a `Block`.
+        desk (uint64[n]): a `Desk`; `sums` is written to.
+        channel (uint64): which of the images that are resized.
+        count (uint64): how many plane rows there are.
+    """
+    plane_rows, cells = _line(desk, PLANE_ROWS, np.uint32), _table(desk, CELLS, np.uint32)
+    factors, run_factors = _table(desk, COLUMN_FACTORS, np.float32), _line(desk, RUN_FACTORS, np.float32)
+    sums, stride = _line(desk, SUMS, np.float32), _side(desk, SUMS, 3)
+    words, pixels = _image(block, POOLED + channel), _pixels(block, POOLED + channel)
+    height, width, run_num = _side(block, RESIZED, 2), _side(block, RESIZED, 3), _side(desk, RUN_FACTORS, 2)
+    done = np.uint64(0)
+    for n in range(count):
+        cell = np.uint64(plane_rows[n])
+        first = np.uint64(cells[cell, 0])
+        end = first + np.uint64(cells[cell, 1])
+        for i in range(max(first, done), end):
+            place = i * stride
+            # A row like the one above it has the same sums, if these are there.
+            difference = np.uint64(i != done or i == 0)
+            if difference == 0:
+                for k in range(_side(desk, SCREENS, 3)):
+                    difference |= words[i, k] ^ words[i - ONE, k]
+            start = i * WORD * _side(desk, SCREENS, 3)
+            done = i + ONE
+            if difference == 0:
+                for x in range(stride):
+                    sums[place + x] = sums[place - stride + x]
+            elif run_num:
+                # The lanes beyond a run's end hold nonsense, which the next run overwrites.
+                for run in range(run_num):
+                    begin, column = np.uint64(cells[height + width + run, 0]), np.uint64(cells[height + width + run, 1])
+                    _sum_lanes(pixels, start + column, run_factors, run * RUN_SIZE, sums, place + begin)
+            else:
+                for x in range(width):
+                    column = start + np.uint64(cells[height + x, 0])
+                    total = np.float32(pixels[column]) * factors[x, 0]
+                    for k in range(ONE, np.uint64(cells[height + x, 1])):
+                        total += np.float32(pixels[column + k]) * factors[x, k]
+                    sums[place + x] = total
+
+
+@jit
+def _round_rows(block: UInt64Array, desk: UInt64Array, channel: Index, count: Index) -> None:
+    """Bring a resized image, the means of the cells, up to date from the sums.
 
     Args:
         block (uint64[n]): a `Block`; `resized` is written to.
+        desk (uint64[n]): a `Desk`.
         channel (uint64): which of the images that are resized.
         count (uint64): how many rows of the resized image `plane_rows` lists.
     """
-    plane_rows, cells = _line(block, PLANE_ROWS, np.uint32), _table(block, CELLS, np.uint32)
-    factors, rounding = _table(block, ROW_FACTORS, np.float32), _line(block, ROUNDING, np.float32)
-    sums, stride = _line(block, SUMS, np.float32), _side(block, SUMS, 3)
+    plane_rows, cells = _line(desk, PLANE_ROWS, np.uint32), _table(desk, CELLS, np.uint32)
+    factors, rounding = _table(desk, ROW_FACTORS, np.float32), _line(desk, ROUNDING, np.float32)
+    sums, stride = _line(desk, SUMS, np.float32), _side(desk, SUMS, 3)
     resized = _line(block, RESIZED, np.uint8)
-    height, width, run_num = _side(block, RESIZED, 2), _side(block, RESIZED, 3), _side(block, RUN_FACTORS, 2)
-    first_row = channel * _side(block, SUMS, 2)
+    height, width, run_num = _side(block, RESIZED, 2), _side(block, RESIZED, 3), _side(desk, RUN_FACTORS, 2)
     for n in range(count):
         i = np.uint64(plane_rows[n])
-        top, place = (first_row + np.uint64(cells[i, 0])) * stride, (channel * height + i) * width
+        top, place = np.uint64(cells[i, 0]) * stride, (channel * height + i) * width
         if run_num:
             done = np.uint64(0)
             while done < width:
@@ -604,14 +611,15 @@ def _round_changes(block: UInt64Array, channel: Index, count: Index) -> None:
 
 
 @jit
-def _gray_plane_rows(block: UInt64Array, count: Index) -> None:
-    """Turn a resized image gray, where it changed, in the place of its red.
+def _gray_plane_rows(block: UInt64Array, desk: UInt64Array, count: Index) -> None:
+    """Turn a resized image gray, where it changed.
 
     Args:
         block (uint64[n]): a `Block`; `resized_first` is written to.
+        desk (uint64[n]): a `Desk`.
         count (uint64): how many rows of the resized image `plane_rows` lists.
     """
-    plane_rows, luma = _line(block, PLANE_ROWS, np.uint32), _line(block, LUMA, np.float64)
+    plane_rows, luma = _line(desk, PLANE_ROWS, np.uint32), _line(desk, LUMA, np.float64)
     resized, plane = _line(block, RESIZED, np.uint8), _line(block, RESIZED_FIRST, np.uint8)
     width, size = _side(block, RESIZED, 3), np.uint64(plane.size)
     for n in range(count):
@@ -644,12 +652,12 @@ def _add_plane(block: UInt64Array, plane_a: UInt8Array, plane_b: UInt8Array) -> 
 
 
 @jit
-def _read(block: UInt64Array, out: UInt8Array, begin: Index) -> None:
+def _read(block: UInt64Array, desk: UInt64Array, out: UInt8Array, begin: Index) -> None:
     """Write the stack, the oldest plane first, to `out` (uint8[n]) from a place on."""
     planes, num = _line(block, PLANES, np.uint8), _side(block, PLANES, 1)
     size = _side(block, PLANES, 2) * _side(block, PLANES, 3)
     oldest = np.uint64(_line(block, PLANE_COUNT, np.int64)[0]) % num
-    if _line(block, LAYOUT, np.uint8)[0] == INTERLEAVED:
+    if _line(desk, LAYOUT, np.uint8)[0] == INTERLEAVED:
         first, second = oldest * size, (oldest + ONE) % num * size
         third, fourth = (oldest + TWO) % num * size, (oldest + TWO + ONE) % num * size
         for i in range(size):
@@ -667,80 +675,77 @@ def _read(block: UInt64Array, out: UInt8Array, begin: Index) -> None:
 
 
 @jit
-def read(block: UInt64Array, out: UInt8Array, begin: int) -> None:
+def read(block: UInt64Array, desk: UInt64Array, out: UInt8Array, begin: int) -> None:
     """Write the stack to a place, in one of `LAYOUTS` but the last.
 
     Args:
-        block (uint64[n]): a `Block`.
+        block (uint64[n]): a `Block`, as `block.pack` packs it.
+        desk (uint64[n]): a `Desk`, the same.
         out (uint8[n]): where to.
         begin (int): from which of its bytes on.
     """
-    _read(block, out, np.uint64(begin))
+    _read(block, desk, out, np.uint64(begin))
 
 
 @jit
-def push_after_resize(
-    block: UInt64Array, pairs: UInt16Array, screens: UInt64Array, out: UInt8Array, begin: int
-) -> None:
+def push_after_resize(block: UInt64Array, desk: UInt64Array, pairs: UInt16Array, out: UInt8Array, begin: int) -> None:
     """Gray and area-resize two screens, and write the pixelwise maximum of the two into the ring; read the stack.
 
     Args:
         block (uint64[n]): a `Block`, as `block.pack` packs it.
+        desk (uint64[n]): a `Desk`, the same.
         pairs (uint16[65536]): `palette.gray_pairs`.
-        screens (uint64[2 * H * W/8]): the two screens.
         out (uint8[n]): where the stack is to be written to; not at all if it is empty.
         begin (int): from which of its bytes on.
     """
     before = _image(block, ONE)
-    counts = _find_changes_one_by_one(block, screens)
+    counts = _find_changes_one_by_one(block, desk)
     resized, resized_first = _line(block, RESIZED, np.uint8), _line(block, RESIZED_FIRST, np.uint8)
     # A loop, because a smaller kernel is sooner read after an emulator was in the processor's caches.
     for k in range(TWO):
         if k and counts[k]:
             for i in range(np.uint64(resized.size)):
                 resized_first[i] = resized[i]
-        screen = _screen(block, screens, k)
         if counts[k]:
-            _gray_changes(block, pairs, screen, before, k, counts[k])
-            _sum_changes(block, k, ZERO, counts[k])
-            _round_changes(block, ZERO, _find_plane_rows(block, k, counts[k]))
-        before = screen
+            _gray_changes(block, desk, pairs, k, before, counts[k])
+            plane_count = _find_plane_rows(desk, k, counts[k])
+            _sum_rows(block, desk, ZERO, plane_count)
+            _round_rows(block, desk, ZERO, plane_count)
+        before = _image(desk, ZERO)
     is_alike = _line(block, IS_ALIKE, np.uint8)
     for i in range(np.uint64(is_alike.size)):
         is_alike[i] = 1
     for k in range(TWO):
-        _keep(block, screens, k, counts[k])
+        _keep(block, desk, k, counts[k])
     _add_plane(block, resized_first if counts[1] else resized, resized)
     if out.size:
-        _read(block, out, np.uint64(begin))
+        _read(block, desk, out, np.uint64(begin))
 
 
 @jit
-def push_before_resize(
-    block: UInt64Array, table: UInt32Array, screens: UInt64Array, out: UInt8Array, begin: int
-) -> None:
+def push_before_resize(block: UInt64Array, desk: UInt64Array, table: UInt32Array, out: UInt8Array, begin: int) -> None:
     """Pool two screens, area-resize the result, turn it gray now or before or never, write it into the ring; read that.
 
     Args:
         block (uint64[n]): a `Block`, as `block.pack` packs it.
+        desk (uint64[n]): a `Desk`, the same.
         table (uint32[65536]): `palette.pool_table`.
-        screens (uint64[2 * H * W/8]): the two screens.
         out (uint8[n]): where the stack is to be written to; not at all if it is empty.
         begin (int): from which of its bytes on.
     """
-    count = _find_changes_of_pairs(block, screens)
-    plane_count = _find_plane_rows(block, ZERO, count)
+    count = _find_changes_of_pairs(block, desk)
+    plane_count = _find_plane_rows(desk, ZERO, count)
     channel_num, width = _side(block, RESIZED, 1), _side(block, RESIZED, 3)
-    _pool_changes(block, screens, table, count)
-    _keep(block, screens, ZERO, count)
+    _pool_changes(block, desk, table, count)
+    _keep(block, desk, ZERO, count)
     for channel in range(channel_num):
-        _sum_changes(block, ZERO, channel, count)
-        _round_changes(block, channel, plane_count)
+        _sum_rows(block, desk, channel, plane_count)
+        _round_rows(block, desk, channel, plane_count)
     resized, plane = _line(block, RESIZED, np.uint8), _line(block, RESIZED_FIRST, np.uint8)
     if channel_num == ONE:
         _add_plane(block, resized, resized)
     elif _side(block, PLANES, 3) == width:
-        _gray_plane_rows(block, plane_count)
+        _gray_plane_rows(block, desk, plane_count)
         _add_plane(block, plane, plane)
     else:
         planes, size = _line(block, PLANES, np.uint8), np.uint64(plane.size)
@@ -749,4 +754,4 @@ def push_before_resize(
             for channel in range(channel_num):
                 planes[place + channel_num * i + channel] = resized[channel * size + i]
     if out.size:
-        _read(block, out, np.uint64(begin))
+        _read(block, desk, out, np.uint64(begin))

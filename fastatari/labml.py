@@ -65,7 +65,7 @@ class WorkerConnection:
         match message:
             case ("step", action):
                 try:
-                    self._slots[slot].columns.action[0] = to_int("action", action)
+                    self._slots[slot].actions[0] = to_int("action", action)
                 except TypeError as error:
                     handle.request_call("refuse", error)
                 except OverflowError:
@@ -144,11 +144,11 @@ class WorkerConnection:
             observation = slot.observations[0].astype(self._dtype)
             if not reply.indices:
                 return observation
-            columns = slot.columns
-            reward, done = columns.reward.item(), bool(columns.terminated[0] or columns.truncated[0])
+            record = slot.records[0]
+            reward, done = float(record["reward"]), bool(record["terminated"] or record["truncated"])
             if not done:
                 return observation, reward, False, None
-            info = EpisodeInfo(reward=columns.episode_return.item(), length=columns.episode_length.item())
+            info = EpisodeInfo(reward=float(record["episode_return"]), length=int(record["episode_length"]))
             return observation, reward, True, info
         except WorkerDiedError:
             raise
@@ -161,7 +161,6 @@ class WorkerConnection:
             raise self._handle.failure
         if not self._handle.is_closed:
             return
-        self._handle.check_owner()
         raise gymnasium.error.ClosedEnvironmentError("Trying to operate on `Worker`, after a call to `close()`.")
 
 

@@ -163,12 +163,15 @@ class Pool:
         self._slot = slot
         if self._crew is not None:
             everyone = range(len(self.memories)) if indices is None else indices
-            self._take(Reply(everyone, *self._crew.step(slot, everyone)))
+            self._take(None, Reply(everyone, *self._crew.step(slot, everyone)))
             return
-        with _Undivided(self):
-            for handle in list(self._handles):
+        try:
+            for handle in self._handles:
                 own = handle.environments
                 self._ask(handle, own if indices is None else [index for index in indices if index in own])
+        except BaseException as error:
+            self._cut_off(error)
+            raise
 
     def gather(self, count: int) -> BaseException | None:
         """Wait until that many environments have answered; not for more than were asked.
@@ -266,10 +269,9 @@ class Pool:
             RuntimeError: it is another process's.
             WorkerError: a worker is gone, or a message was cut off.
         """
-        if self._failure is not None:
-            raise self._failure
-        for handle in self._handles[:1]:
-            handle.check_owner()
+        failure = self._failure or (self._handles and self._handles[0].failure)
+        if failure:
+            raise failure
 
     def close(self, timeout: float = GRACE) -> None:
         """End the workers, by force those that take longer than so many seconds. May be called again."""
@@ -337,29 +339,35 @@ class Pool:
         """Wait for messages of workers, and take in all that are there."""
         wait = None if timeout is None else max(0, 1000 * (self._check_time - time.monotonic()))
         ready = self._poller.poll(wait)
-        with _Undivided(self):
-            for handle in {self._by_descriptor[descriptor] for descriptor, _ in ready}:
+        try:
+            for descriptor, _ in ready:
+                handle = self._by_descriptor[descriptor]
                 try:
                     reply = handle.receive()
                 except WorkerDiedError as death:
                     self._lose(handle, death)
-                    continue
+                    break  # other descriptors may be another worker's now
                 except WorkerTimeoutError as error:
                     self._miss(handle, error)
-                    continue
-                if reply.error:
-                    self._errors.append(reply.error)
-                elif reply.result is not None:
-                    self._results[handle.environments.start] = reply.result
-                else:
-                    self._take(reply)
+                    break
+                self._take(handle, reply)
             if timeout is not None and time.monotonic() >= self._check_time:
                 self._find_late(timeout)
+        except BaseException as error:
+            self._cut_off(error)
+            raise
 
-    def _take(self, reply: Reply) -> None:
-        """Take in what environments answered."""
+    def _take(self, handle: WorkerHandle | None, reply: Reply) -> None:
+        """Take in what a worker, or a crew of this process, answered."""
+        if reply.error:
+            self._errors.append(reply.error)
+            return
+        if handle is not None and reply.result is not None:
+            self._results[handle.environments.start] = reply.result
         self.answered.extend(reply.indices)
-        self.is_plain &= reply.is_plain
+        if reply.is_plain:
+            return
+        self.is_plain = False
         for final in reply.finals:
             self.finals[final.environment] = final
         if self._has_lost:
@@ -367,7 +375,7 @@ class Pool:
             for index in reply.indices:
                 memory = self.memories[index]
                 if memory.is_lost and not memory.is_told:
-                    self.slots[self._slot].columns.truncated[index] = True
+                    self.slots[self._slot].records["truncated"][index] = True
                     self.restarted.add(index)
                 self.memories[index] = memory._replace(is_lost=False, is_told=True)
             self._has_lost = any(memory.is_lost for memory in self.memories)
@@ -430,12 +438,11 @@ class Pool:
 
     def _tell_lost(self, indices: Sequence[int]) -> None:
         """Answer for environments that are lost: their episode is truncated."""
-        columns = self.slots[self._slot].columns
+        records = self.slots[self._slot].records
         for index in indices:
-            columns.kind[index] = LOST
-            columns.reward[index] = 0.0
-            columns.terminated[index] = False
-            columns.truncated[index] = columns.needs_reset[index] = True
+            records[index] = 0
+            for name, value in (("kind", LOST), ("truncated", True), ("needs_reset", True)):
+                records[name][index] = value
             self.memories[index] = self.memories[index]._replace(is_told=True)
             self.restarted.add(index)
         if indices:

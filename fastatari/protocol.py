@@ -30,6 +30,8 @@ from typing import Any, Final
 _REQUEST: Final = struct.Struct("=cB2xI")
 _REPLY: Final = struct.Struct("=cB2xIQ")
 
+HEAD_SIZE: Final = _REPLY.size  # of a reply
+
 STEP, CALL, CLOSE, FAILURE, PROGRESS = b"s", b"o", b"c", b"f", b"p"
 
 # A pipe holds some 200 KB: what is read at once is of that order.
@@ -72,45 +74,50 @@ def pack_reply(kind: bytes, is_plain: bool = True, count: int = 0, content: Any 
     return _REPLY.pack(kind, is_plain, count, len(pickled)) + pickled
 
 
-def read_reply(descriptor: int, wait: Callable[[], object]) -> tuple[bytes, bool, int, Any]:
-    """Read a reply: its kind, whether all went on as always, its count, and its content.
+def read_reply(head: bytes, descriptor: int, wait: Callable[[], object]) -> tuple[bytes, bool, int, Any]:
+    """Read the rest of a reply; return its kind, whether all went on as always, its count, and its content.
 
     Args:
+        head (bytes): its first `HEAD_SIZE` bytes.
         descriptor (int): of a pipe that does not block.
         wait (Callable): waits until there is more to be read.
 
     Raises:
         EOFError, ConnectionError: the worker is gone.
     """
-    kind, is_plain, count, size = _REPLY.unpack(read(descriptor, _REPLY.size, wait))
+    kind, is_plain, count, size = _REPLY.unpack(head)
     return kind, bool(is_plain), count, pickle.loads(read(descriptor, size, wait)) if size else None
 
 
 def read(descriptor: int, size: int, wait: Callable[[], object] = lambda: None) -> bytes:
     """Read so many bytes."""
     parts: list[bytes] = []
-    while size:
+    while True:
         try:
             part = os.read(descriptor, min(size, _CHUNK))
         except BlockingIOError:
             wait()
             continue
+        if len(part) == size:
+            return b"".join((*parts, part)) if parts else part
         if not part:
             raise EOFError
         size -= len(part)
         parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def write(descriptor: int, data: bytes, wait: Callable[[], object] = lambda: None) -> None:
+def write(descriptor: int, data: bytes | memoryview, wait: Callable[[], object] = lambda: None) -> None:
     """Write all of some bytes; `wait` waits until there is room, if the pipe does not block.
 
     Raises:
         ConnectionError: nobody is at the other end.
     """
-    rest = memoryview(data)
-    while rest:
+    while True:
         try:
-            rest = rest[os.write(descriptor, rest) :]
+            written = os.write(descriptor, data)
         except BlockingIOError:
             wait()
+            continue
+        if written == len(data):
+            return
+        data = memoryview(data)[written:]

@@ -1,54 +1,41 @@
 """The memory that a caller shares with its workers: actions in, observations and all else that steps tell out."""
 
 import math
+import struct
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-
-class Columns(NamedTuple):
-    """What is told of each environment besides its observation: of everything an array of n, or a memoryview of it."""
-
-    action: Any
-    kind: Any
-    needs_reset: Any
-    reward: Any
-    terminated: Any
-    truncated: Any
-    lives: Any
-    episode_frame_number: Any
-    frame_number: Any
-    raw_reward: Any
-    life_lost: Any
-    game_over: Any
-    noops: Any
-    episode_return: Any
-    episode_length: Any
-    episode_seconds: Any
-
-
-DTYPES: Final = Columns(
-    action=np.int64,
-    kind=np.uint8,
-    needs_reset=np.bool_,
-    reward=np.float64,
-    terminated=np.bool_,
-    truncated=np.bool_,
-    lives=np.int64,
-    episode_frame_number=np.int64,
-    frame_number=np.int64,
-    raw_reward=np.float64,
-    life_lost=np.bool_,
-    game_over=np.bool_,
-    noops=np.int64,
-    episode_return=np.float64,
-    episode_length=np.int64,
-    episode_seconds=np.float64,
+# What is told of an environment besides its observation. It is a row, and not in columns as callers get it, because a
+# worker writes a row by one call: `ROW` packs all up to, and with, its kind; the rest is written where there is any.
+# First come words, then flags, so that a caller can copy each as one array.
+RECORD: Final = np.dtype(
+    [
+        ("reward", np.float64),
+        ("raw_reward", np.float64),
+        ("lives", np.int64),
+        ("episode_frame_number", np.int64),
+        ("frame_number", np.int64),
+        ("terminated", np.bool_),
+        ("truncated", np.bool_),
+        ("life_lost", np.bool_),
+        ("game_over", np.bool_),
+        ("needs_reset", np.bool_),
+        ("kind", np.uint8),
+        ("noops", np.int64),
+        ("episode_return", np.float64),
+        ("episode_length", np.int64),
+        ("episode_seconds", np.float64),
+    ],
+    align=True,
 )
+ROW: Final = struct.Struct("=2d3q5?B")
+WORD_NUM: Final = 5
+FLAG_NUM: Final = 5
 
-# The kinds of a row. A row's numbers are those of a step, of a step that ended a game, whose statistics are there too,
-# of a reset, or of nothing, because the environment's worker was lost.
+# The kinds of a row: of a step, of a step that ended a game, whose statistics are there too, of a reset, or of nothing,
+# because the environment's worker was lost.
 STEP, GAME_END, RESET, LOST = range(4)
 
 # Arrays begin at multiples of a cache line's bytes, so that workers do not write to each other's lines.
@@ -56,16 +43,18 @@ _LINE = 64
 
 
 class Slot(NamedTuple):
-    """Views of what one request comes to.
+    """Views of what one request is about, and comes to.
 
     Attributes:
         observations (uint8[n, *shape] or float32[n, *shape]): a row for each environment.
-        columns (Columns): arrays of n, of the `DTYPES`.
+        records (RECORD[n]): the same.
+        actions (int64[n]): what each is to do.
         begin (int): where in the memory the observations begin, in bytes.
     """
 
     observations: npt.NDArray[Any]
-    columns: Columns
+    records: npt.NDArray[Any]
+    actions: npt.NDArray[np.int64]
     begin: int
 
 
@@ -92,27 +81,25 @@ class Layout(NamedTuple):
     def view(self, memory: Any) -> list[Slot]:
         """Return the slots of some memory, of any type that is a buffer; the same in each process."""
         slots = []
-        for number in range(self.slot_num):
-            begin = number * self._slot_size
-            observations = self._view(memory, begin, self.dtype, (self.num_envs, *self.shape))
-            place = begin + _round_up(observations.nbytes)
-            columns = []
-            for dtype in DTYPES:
-                columns.append(self._view(memory, place, dtype, (self.num_envs,)))
-                place += _round_up(columns[-1].nbytes)
-            slots.append(Slot(observations, Columns(*columns), begin))
+        for begin in range(0, self.size, self._slot_size):
+            place = begin
+            arrays: list[Any] = []
+            for dtype, shape in self._arrays:
+                arrays.append(np.frombuffer(memory, dtype, math.prod(shape), place).reshape(shape))
+                place += _round_up(arrays[-1].nbytes)
+            observations, records, actions = arrays
+            slots.append(Slot(observations, records, actions, begin))
         return slots
 
     @property
-    def _slot_size(self) -> int:
-        columns = (self.num_envs * np.dtype(dtype).itemsize for dtype in DTYPES)
-        observations = self.num_envs * math.prod(self.shape) * np.dtype(self.dtype).itemsize
-        return _round_up(observations) + sum(map(_round_up, columns))
+    def _arrays(self) -> list[tuple[Any, tuple[int, ...]]]:
+        """The dtypes and shapes of a slot's arrays."""
+        num = self.num_envs
+        return [(np.dtype(self.dtype), (num, *self.shape)), (RECORD, (num,)), (np.dtype(np.int64), (num,))]
 
-    @staticmethod
-    def _view(memory: Any, begin: int, dtype: Any, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        view: npt.NDArray[Any] = np.frombuffer(memory, dtype, math.prod(shape), begin).reshape(shape)
-        return view
+    @property
+    def _slot_size(self) -> int:
+        return sum(_round_up(math.prod(shape) * dtype.itemsize) for dtype, shape in self._arrays)
 
 
 def _round_up(size: int) -> int:

@@ -27,11 +27,10 @@ from fastatari.cores import count_cores
 from fastatari.crew import CrewRules, Final, MemberState
 from fastatari.errors import InvalidAction
 from fastatari.handle import GRACE, check_context
-from fastatari.infos import read_rows, read_steps
+from fastatari.infos import StepReader, read_rows
 from fastatari.loans import Loans
 from fastatari.pool import Memory, Pool
 from fastatari.rules import AtariRules, check_same_rules
-from fastatari.shared import Columns
 
 Array = npt.NDArray[Any]
 StepResult = tuple[Array, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]
@@ -51,7 +50,7 @@ class VectorState(NamedTuple):
         autoreset_mode (AutoresetMode): when environments are reset.
         members (list[MemberState]): each environment.
         memories (list[Memory]): what is known of each.
-        columns (Columns): what was told of each last.
+        records (RECORD[n]): what was told of each last.
         is_idle (bool[n]): which wait for an action.
         needs_reset (bool[n]): which do not, because their episode is over, and nobody resets them.
         answered (list[int]): which have answered, and were not received.
@@ -66,7 +65,7 @@ class VectorState(NamedTuple):
     autoreset_mode: AutoresetMode
     members: list[MemberState]
     memories: list[Memory]
-    columns: Columns
+    records: Array
     is_idle: npt.NDArray[np.bool_]
     needs_reset: npt.NDArray[np.bool_]
     answered: list[int]
@@ -194,6 +193,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             restart_workers=self._restarts,
         )
         self._loans = Loans(self._pool.memory, self._pool.slots)
+        self._reader = StepReader(self._pool.slots)
         self._slot = 0
 
         self.single_observation_space = rules.observation_space
@@ -256,7 +256,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         if mask is not None:
             pool.answered.clear()
             pool.answered.extend(range(self.num_envs))
-        self._is_idle[:] = False
+        self._is_idle[:] = self._is_whole
         self._pending = self.num_envs
         batch = self._take_answered()
         observations = self._take_observations(batch, None)
@@ -280,7 +280,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             TypeError, ValueError, InvalidAction, Exception: as for `send` and `recv`.
         """
         self._check_open()
-        target = self._check_out(out)
+        target = None if out is None else self._check_out(out)
         self.send(actions)
         return self._recv(target, out)
 
@@ -310,9 +310,9 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         pool = self._pool
         self._slot = self._choose_slot()
         if indices is None:
-            pool.slots[self._slot].columns.action[:] = checked
+            pool.slots[self._slot].actions[:] = checked
         else:
-            pool.slots[self._slot].columns.action[indices] = checked
+            pool.slots[self._slot].actions[indices] = checked
             self._is_idle[indices] = False
         self._pending += count
         try:
@@ -343,7 +343,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
                 has to be a `reset` of all environments.
         """
         self._check_open()
-        return self._recv(self._check_out(out), out)
+        return self._recv(None if out is None else self._check_out(out), out)
 
     def render(self) -> tuple[npt.NDArray[np.uint8], ...] | None:
         """Return the screens as the consoles show them: of each environment uint8[H, W, 3], a fresh array.
@@ -382,7 +382,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             self.autoreset_mode,
             members,
             pool.memories,
-            Columns(*(column.copy() for column in pool.slots[self._slot].columns)),
+            pool.slots[self._slot].records.copy(),
             self._is_idle,
             self._needs_reset,
             list(pool.answered),
@@ -417,8 +417,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         pool = self._pool
         self._forget(range(self.num_envs))
         self._slot = self._choose_slot()
-        for column, saved in zip(pool.slots[self._slot].columns, loaded.columns, strict=True):
-            column[:] = saved
+        pool.slots[self._slot].records[:] = loaded.records
         pool.load(self._slot, loaded.members, loaded.memories)
         pool.answered.extend(loaded.answered)
         pool.finals.update(loaded.finals)
@@ -455,17 +454,22 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
     def _recv(self, target: Array | None, out: Any) -> StepResult:
         if self._pending < self.batch_size:
             raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
-        if error := self._pool.gather(self.batch_size):
+        pool = self._pool
+        if error := pool.gather(self.batch_size):
             self._forget(range(self.num_envs))
             raise error
+        is_plain = pool.is_plain
         batch = self._take_answered()
-        take = _copy if batch is None else operator.itemgetter(batch)
-        columns = self._pool.slots[self._slot].columns
-        rewards, terminated, truncated = take(columns.reward), take(columns.terminated), take(columns.truncated)
         observations = self._take_observations(batch, target)
-        infos = self._take_infos(batch)
-        if self._pool.finals or self._pool.restarted:
-            self._add_ends(infos)
+        if is_plain and batch is None:
+            rewards, terminated, truncated, infos = self._reader.read(self._slot)
+        else:
+            take = _copy if batch is None else operator.itemgetter(batch)
+            records = pool.slots[self._slot].records
+            rewards, terminated, truncated = (take(records[name]) for name in ("reward", "terminated", "truncated"))
+            infos = self._take_infos(batch)
+            if pool.finals or pool.restarted:
+                self._add_ends(infos)
         if self._restarts:
             self._remember(batch, observations)
         return observations if out is None else out, rewards, terminated, truncated, infos
@@ -480,10 +484,10 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         else:
             batch = np.array(sorted(answered.popleft() for _ in range(self.batch_size)))
             self._received = batch
-        which = slice(None) if batch is None else batch
-        self._is_idle[which] = True
+            self._is_idle[batch] = True
         if self.autoreset_mode == AutoresetMode.DISABLED:
-            self._needs_reset[which] = self._pool.slots[self._slot].columns.needs_reset[which]
+            which = slice(None) if batch is None else batch
+            self._needs_reset[which] = self._pool.slots[self._slot].records["needs_reset"][which]
             self._is_ready = not self._needs_reset.any()
         return batch
 
@@ -505,10 +509,10 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
     def _take_infos(self, batch: Array | None, is_asked: Array | bool = True) -> dict[str, Any]:
         """Return what is told of a batch."""
         pool = self._pool
-        columns = pool.slots[self._slot].columns
+        records = pool.slots[self._slot].records
         take = _copy if batch is None else operator.itemgetter(batch)
         count = self.num_envs if batch is None else len(batch)
-        infos = read_steps(columns, take, count) if pool.is_plain else read_rows(columns, take, is_asked)
+        infos = read_rows(records, take, is_asked)
         infos["env_id"] = np.arange(count) if batch is None else batch
         infos["_env_id"] = np.ones(count, np.bool_)
         if not pool.answered:
@@ -615,9 +619,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             raise ValueError(f"`env_id` must name no environment twice, got {array}")
         return array.astype(np.int64)
 
-    def _check_out(self, out: Any) -> Array | None:
-        if out is None:
-            return None
+    def _check_out(self, out: Any) -> Array:
         dtype = self._pool.slots[0].observations.dtype
         return check_target("out", out, (self.batch_size, *self.rules.shape), dtype)
 
