@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import functools
 import math
+import sys
 import time
 from typing import Any, NamedTuple
 
@@ -56,7 +57,8 @@ class _StepRules:
     Attributes:
         frame_skip (int): how many frames a step has.
         is_pooled (bool): whether a plane is made of two screens.
-        unread_frames (range): the frames of a step whose screens are not read.
+        first_frames (range): the frames of a step up to the one whose screen is the first of its plane.
+        last_frames (range): those after it, up to the one whose screen is the second.
         watches_lives (bool): whether a lost life ends a step.
         plays_on (bool): whether nothing has to be looked at between the frames of a step.
         least_lives (int): how many lives have to be left for one to count as lost.
@@ -72,7 +74,8 @@ class _StepRules:
 
     frame_skip: int
     is_pooled: bool
-    unread_frames: range
+    first_frames: range
+    last_frames: range
     watches_lives: bool
     plays_on: bool
     least_lives: int
@@ -93,7 +96,8 @@ def _read_rules(rules: AtariRules, stops_at_end: bool) -> _StepRules:
     return _StepRules(
         frame_skip=rules.frame_skip,
         is_pooled=is_pooled,
-        unread_frames=range(rules.frame_skip - 2 if is_pooled else rules.frame_skip),
+        first_frames=range(rules.frame_skip - is_pooled),
+        last_frames=range(is_pooled),
         watches_lives=watches_lives,
         plays_on=stops_at_end and not watches_lives,
         least_lives=0 if rules.counts_last_life else 1,
@@ -144,7 +148,7 @@ class Engine:
     # Those that a step needs come first, side by side: where a process plays many games, each line of the cache that it
     # needs comes from memory.
     __slots__ = (  # noqa: RUF023
-        "is_playing", "_act", "_read_screen", "_game_over", "_lives", "_push", "_screen", "_cut", "_kept",
+        "is_playing", "_act", "_read_screen", "_game_over", "_lives", "_actions", "_push", "_screen", "_cut", "_kept",
         "_reference", "_frames_left", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length",
         "episode_frame_number", "frames_before", "is_game_over", "_step_rules", "_screens", "_stack", "console",
         "rules", "can_step_into", "np_random", "noops", "_begin_time", "_size", "_starts", "_noop", "_fire",
@@ -188,10 +192,12 @@ class Engine:
         self._fires_before = rules.fire_reset == "frame_before" and "FIRE" in meanings
         self._fires_after = rules.fire_reset == "steps_after" and len(meanings) > 2 and meanings[1] == "FIRE"
         self._fire = self.console.actions[meanings.index("FIRE")] if "FIRE" in meanings else None
-        # The emulator's and the stack's own methods.
+        # What a step needs of the emulator and the stack. It is one function, for after an emulator was in the
+        # processor's caches, each further one of Python takes 1 us.
         self._act, self._read_screen = self.console.act, self.console.read_screen
         self._game_over, self._lives = self.console.game_over, self.console.lives
-        self._push, self._screens = self._stack.push_screens, self._stack.screens
+        self._actions = self.console.actions
+        self._push, self._screens = self._stack.push_into, self._stack.screens
         self._size = math.prod(rules.shape)
         self.can_step_into = self._stack.can_push_into and not rules.scale_obs
 
@@ -262,7 +268,7 @@ class Engine:
         if self._step_rules.counts_opening:
             self._frames_left = self._step_rules.frame_limit - self.episode_frame_number
         elif not self.episode_length:
-            self._frames_left = self._step_rules.frame_limit
+            self._frames_left = self._step_rules.frame_limit or sys.maxsize
         self.is_playing = True
 
     def step(self, action: int, out: UInt8Array = NOWHERE, begin: int = 0) -> tuple[float, bool, bool]:
@@ -288,27 +294,34 @@ class Engine:
                 "Cannot call `step` before calling `reset`, after the end of an episode, or after an exception cut off "
                 "either."
             )
-        ale_action = self.console.check_action(action)
+        actions = self._actions
+        is_index = type(action) is int and 0 <= action < len(actions)
+        ale_action = actions[action] if is_index else self.console.check_action(action)
         self.is_playing = False
         self._screen = None
         rules, reference = self._step_rules, self._reference
         frames, cut = rules.frame_skip, None
-        if rules.plays_on and (not rules.frame_limit or self._frames_left > frames):
-            raw_reward = self._play_on(ale_action, rules)
+        if rules.plays_on and self._frames_left > frames:
+            # All frames, whatever happens: as good as to look after each, and faster, where the emulator does nothing
+            # after the end of a game.
+            act, read_screen = self._act, self._read_screen
+            first, second = self._screens
+            raw_reward = 0.0
+            for _ in rules.first_frames:
+                raw_reward += act(ale_action)
+            read_screen(first)
+            for _ in rules.last_frames:
+                raw_reward += act(ale_action)
+            read_screen(second)
             if self._game_over():
-                frames = self.console.episode_frame_number - self.episode_frame_number
-                cut = frames - 1
+                cut = min(frames, max(1, self.console.episode_frame_number - self.episode_frame_number)) - 1
         else:
             raw_reward, reference, cut = self._play_watchfully(ale_action)
-            if cut is not None:
-                frames = cut + 1
         if cut is None:
             self._push(out, begin)
             self._kept = None
         else:
-            self._cut = cut
-            if len(out):
-                self.observe(out[begin : begin + self._size].reshape(self.rules.shape))
+            frames = cut + 1
 
         lives = self._lives()
         is_reported = rules.reports_lives and rules.least_lives <= lives < reference
@@ -317,41 +330,42 @@ class Engine:
         self.has_lost_life = lives < self.lives
         self.lives = lives
         self.episode_frame_number += frames
+        self._frames_left -= frames
         self.raw_reward = raw_reward
         self.episode_return += raw_reward
         self.episode_length += 1
-        terminated = is_over = cut is not None and self._game_over()
-        truncated = False
-        if rules.frame_limit:
-            self._frames_left -= frames
-            if not self._frames_left:
-                truncated = rules.counts_opening or not (terminated or is_reported)
-                is_over = True
+        reward = float((raw_reward > 0) - (raw_reward < 0)) if rules.clips_reward else raw_reward
+        if cut is None and not is_reported and self._frames_left and self.episode_length != rules.step_limit:
+            self.is_game_over = False
+            self.is_playing = True
+            return reward, False, False
+        if cut is not None:
+            self._cut = cut
+            if len(out):
+                self.observe(out[begin : begin + self._size].reshape(self.rules.shape))
+        return reward, *self._end_step(cut is not None, is_reported)
+
+    def _end_step(self, is_cut: bool, is_reported: bool) -> tuple[bool, bool]:
+        """Find out what a step ended.
+
+        Args:
+            is_cut (bool): whether one of its frames ended it.
+            is_reported (bool): whether a life was lost that is to be reported.
+
+        Returns:
+            tuple: whether the episode is terminated, and whether it is truncated.
+        """
+        rules = self._step_rules
+        is_over = is_cut and self._game_over()
+        terminated, truncated = is_over or is_reported, False
+        if not self._frames_left:
+            truncated = rules.counts_opening or not terminated
+            is_over = True
         if self.episode_length == rules.step_limit:
             truncated = is_over = True
         self.is_game_over = is_over
         self.is_playing = not (is_over or (is_reported and rules.ends_by_life))
-        reward = float((raw_reward > 0) - (raw_reward < 0)) if rules.clips_reward else raw_reward
-        return reward, terminated or is_reported, truncated
-
-    def _play_on(self, ale_action: Any, rules: _StepRules) -> float:
-        """Play all frames of a step, whatever happens, and read the screens. Return the sum of the rewards.
-
-        That is as good as to look after each frame, and faster, where the emulator does nothing after a game's end.
-        """
-        act, read_screen = self._act, self._read_screen
-        first, second = self._screens
-        raw_reward = 0.0
-        for _ in rules.unread_frames:
-            raw_reward += act(ale_action)
-        if rules.is_pooled:
-            raw_reward += act(ale_action)
-            read_screen(first)
-            raw_reward += act(ale_action)
-        else:
-            read_screen(first)
-        read_screen(second)
-        return raw_reward
+        return terminated, truncated
 
     def _play_watchfully(self, ale_action: Any) -> tuple[float, int, int | None]:
         """Play the frames of a step up to one that ends it, and read the screens.
@@ -363,7 +377,8 @@ class Engine:
         rules, screens = self._step_rules, self._screens
         act, lives, game_over, read_screen = self._act, self._lives, self._game_over, self._read_screen
         reference, follows_lives = self._reference, self.rules.life_reference == "frame"
-        first_read, last_frame = len(rules.unread_frames), self._frames_left - 1
+        first_read = rules.frame_skip - 2 if rules.is_pooled else rules.frame_skip
+        last_frame = self._frames_left - 1
         raw_reward = 0.0
         for frame in range(rules.frame_skip):
             raw_reward += act(ale_action)
@@ -639,7 +654,7 @@ class Engine:
             is_over = self._play_opening(action)
             if (
                 self._step_rules.is_pooled
-                and frame >= len(self._step_rules.unread_frames)
+                and frame >= self._step_rules.frame_skip - 2
                 and (not is_over or self.rules.end_rule == "capture")
             ):
                 self.console.read_screen(slots[frame - self.rules.frame_skip])

@@ -64,6 +64,9 @@ class FrameStack:
         shape (tuple[int, ...]): the shape of the stack.
         screens (tuple[uint8[H, W], uint8[H, W]]): where the next two screens may be written, to be pushed by
             `push_screens` without a copy. Views, of undefined contents after a push or reset.
+        push_into (Callable[[uint8[n], int], None]): does what `push_screens` does, and besides writes the stack in C
+            order to an array, from a place on. Nothing is checked: that there was a `reset`, that the array is long
+            enough, or empty for nothing to be written, and that this is a stack that `can_push_into`.
         has_reset (bool): whether there was a `reset`.
 
     Raises:
@@ -129,19 +132,19 @@ class FrameStack:
         pixels = self._desk_arrays.screens.view(np.uint8)[:, :, :width]
         self.screens: tuple[UInt8Array, UInt8Array] = pixels[0], pixels[1]
         self._is_alike, self._last = arrays.is_alike, arrays.images.view(np.uint8)[:2, :height, :width]
-        self._push_into: Callable[[UInt8Array, int], None]
+        self.push_into: Callable[[UInt8Array, int], None]
         if order == "gray-resize-max":
-            self._push_into = functools.partial(kernels.push_after_resize, block, self._desk, gray_pairs(palette, gray))
+            self.push_into = functools.partial(kernels.push_after_resize, block, self._desk, gray_pairs(palette, gray))
         else:
             table = pool_table(order, palette, self._gray)
-            self._push_into = functools.partial(kernels.push_before_resize, block, self._desk, table)
+            self.push_into = functools.partial(kernels.push_before_resize, block, self._desk, table)
         self._read_into: Callable[[UInt8Array, int], None] = functools.partial(kernels.read, block, self._desk)
         self._ring = PlaneRing(arrays.planes.reshape(-1, *plane_shape), arrays.plane_count)
         self.has_reset = False
         self.shape = stack_shape(self.size, self.stack_num, grayscale_obs, stack_axis)
 
         with notice_of_compilation():
-            self._push_into(NOWHERE, 0)
+            self.push_into(NOWHERE, 0)
             self._read_into(np.empty(self.shape, np.uint8).reshape(-1), 0)
 
     def _make_desk(self, luma: Sequence[float]) -> tuple[npt.NDArray[np.uint64], kernels.Desk]:
@@ -199,7 +202,7 @@ class FrameStack:
         self.has_reset = False  # an exception of a signal handler can come between any two lines
         for target, source in zip(self.screens, (screen, second), strict=True):
             target[:] = source
-        self._push_into(NOWHERE, 0)
+        self.push_into(NOWHERE, 0)
         self._ring.fill(self._ring.newest, self._padding == "zero")
         self.has_reset = True
 
@@ -222,24 +225,19 @@ class FrameStack:
         second[:] = screen_b
         self.push_screens()
 
-    def push_screens(self, out: UInt8Array = NOWHERE, begin: int = 0) -> None:
+    def push_screens(self) -> None:
         """Add the plane of ``screens[0]`` and ``screens[1]`` to the stack, in the place of the oldest.
-
-        Args:
-            out (uint8[n], optional): where the stack is written to at once, in C order; nothing is checked. Only if
-                `can_push_into`.
-            begin (int): where in it.
 
         Raises:
             gymnasium.error.ResetNeeded: there was no `reset` yet.
         """
         if not self.has_reset:
             raise gymnasium.error.ResetNeeded("Cannot call `FrameStack.push` before calling `FrameStack.reset`.")
-        self._push_into(out, begin)
+        self.push_into(NOWHERE, 0)
 
     @property
     def can_push_into(self) -> bool:
-        """Whether `push_screens` can write the stack somewhere: all but those along the last axis that are not four."""
+        """Whether `push_into` can write the stack somewhere: all but those along the last axis that are not four."""
         return self._layout != kernels.OTHER
 
     def push_pooled(self, screens: Sequence[UInt8Array]) -> None:

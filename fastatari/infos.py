@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.shared import FLAG_NUM, GAME_END, RESET, STEP, WORD_NUM, Slot
+from fastatari.shared import FLAGS, FLOATS, GAME_END, INTEGERS, RESET, STEP, Slot
 
 Array = npt.NDArray[Any]
 
@@ -27,19 +27,19 @@ class StepReader:
     """
 
     def __init__(self, slots: list[Slot]) -> None:
-        self._numbers = [slot.records.view(np.int64).reshape(len(slot.records), -1)[:, :WORD_NUM].T for slot in slots]
-        flags = WORD_NUM * np.dtype(np.int64).itemsize
-        self._flags = [
-            slot.records.view(np.bool_).reshape(len(slot.records), -1)[:, flags : flags + FLAG_NUM].T for slot in slots
-        ]
+        self._sources = []
+        for slot in slots:
+            words = slot.records.view(np.int64).reshape(len(slot.records), -1)
+            flags = slot.records.view(np.bool_).reshape(len(slot.records), -1)[:, FLAGS]
+            self._sources.append((words[:, FLOATS].view(np.float64).T, words[:, INTEGERS].T, flags.T))
         self._ones, self._indices = np.ones(len(slots[0].records), np.bool_), np.arange(len(slots[0].records))
 
     def read(self, slot: int) -> tuple[Array, Array, Array, dict[str, Any]]:
         """Return rewards, whether episodes are terminated, whether truncated, and infos. All masks are one array."""
-        numbers = self._numbers[slot].copy()
-        rewards, raw_rewards = numbers[:2].view(np.float64)
-        lives, episode_frame_numbers, frame_numbers = numbers[2:]
-        terminated, truncated, life_lost, game_over, _ = self._flags[slot].copy()
+        floats, integers, flags = self._sources[slot]
+        rewards, raw_rewards = floats.copy()
+        lives, episode_frame_numbers, frame_numbers = integers.copy()
+        terminated, truncated, life_lost, game_over = flags.copy()
         mask = self._ones.copy()
         infos = {
             "lives": lives,

@@ -394,16 +394,13 @@ def _find_changes_of_pairs(block: UInt64Array, desk: UInt64Array) -> Index:
     height, width = _side(desk, SCREENS, 2), _side(desk, SCREENS, 3)
     count = np.uint64(0)
     for i in range(height):
-        difference = distance = np.uint64(0)
-        for k in range(width):
-            difference |= second[i, k] ^ second_before[i, k]
-        for k in range(width):
-            distance |= second[i, k] ^ first[i, k]
+        difference = np.uint64(0)
         if is_alike[i]:
-            difference |= distance
+            for k in range(width):
+                difference |= (second[i, k] ^ second_before[i, k]) | (second[i, k] ^ first[i, k])
         else:
             for k in range(width):
-                difference |= first[i, k] ^ first_before[i, k]
+                difference |= (second[i, k] ^ second_before[i, k]) | (first[i, k] ^ first_before[i, k])
         rows[0, count] = i
         count += np.uint64(difference != 0)
     return count

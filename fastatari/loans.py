@@ -1,6 +1,5 @@
 """`Loans`: the observations of a slot of shared memory, handed out without a copy."""
 
-import math
 import weakref
 from typing import Any
 
@@ -35,11 +34,10 @@ class Loans:
 
     def lend(self, number: int) -> npt.NDArray[Any]:
         """Return the observations of a free slot, the caller's for as long as it likes."""
-        slot = self._slots[number]
-        observations = slot.observations
+        observations = self._slots[number].observations
         if self.find_free(but=number) is None:
             return observations.copy()
-        # The array that numpy makes the base of all its views.
-        base = np.frombuffer(self._memory, observations.dtype, math.prod(observations.shape), slot.begin)
-        self._loans[number] = weakref.ref(base)
-        return base.reshape(observations.shape)
+        # All views of it, and of these, refer to it, because it is not a view of another array.
+        loan = np.ndarray(observations.shape, observations.dtype, self._memory, self._slots[number].begin)
+        self._loans[number] = weakref.ref(loan)
+        return loan

@@ -1,5 +1,6 @@
 """`Pool`: environments that all play by the same rules, in worker processes or in this one."""
 
+import itertools
 import select
 import sys
 import time
@@ -10,6 +11,7 @@ from multiprocessing import util
 from multiprocessing.context import BaseContext
 from typing import Any, NamedTuple
 
+import gymnasium.error
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
@@ -17,6 +19,7 @@ from gymnasium.vector import AutoresetMode
 from fastatari.crew import Crew, CrewRules, Description, Final, MemberState
 from fastatari.errors import WorkerDiedError, WorkerError, WorkerTimeoutError
 from fastatari.handle import GRACE, Reply, WorkerHandle, end_workers
+from fastatari.lookout import Lookout
 from fastatari.shared import LOST, Layout
 
 # How long a worker may take that was late, in seconds. All are, where a program was stopped and goes on.
@@ -53,9 +56,10 @@ class Pool:
     Args:
         crew_rules (CrewRules): what the environments play.
         num_envs (int): how many there are.
-        num_workers (int): in how many processes; 0 for this one. Each gets a run of them.
+        num_workers (int): in how many processes. Each has a run of them.
+        plays (bool): whether this process has the first run.
         slot_num (int): how many slots the shared memory has.
-        context (BaseContext | None): how processes are started, if there are any.
+        context (BaseContext | None): how processes are started; None if there are none.
         group (int): after how many environments a worker answers.
         looks_out (bool): whether workers may use a core to wait.
         timeout (float | None): how many seconds may pass without any answer; None for any number.
@@ -83,6 +87,7 @@ class Pool:
         crew_rules: CrewRules,
         num_envs: int,
         num_workers: int,
+        plays: bool,
         slot_num: int,
         context: BaseContext | None,
         *,
@@ -116,18 +121,24 @@ class Pool:
         self._call: tuple[str, Callable[[range], tuple[Any, ...]]] = "", lambda _: ()
         self._results: dict[int, Any] = {}
 
+        # This process's own environments, and which of them were asked for a step that they have not played yet.
         self._crew: Crew | None = None
+        self._own = range(0)
+        self._asked: Sequence[int] = ()
         self._handles: list[WorkerHandle] = []
         self._by_descriptor: dict[int, WorkerHandle] = {}
         self._poller = select.poll()
+        self._lookout = Lookout(self._poller)
         # Before when no worker is late, by `time.monotonic`.
         self._check_time = 0.0
         # By multiprocessing's own means, for at exit it would wait for the processes before weakref's would run.
         self._finalizer = util.Finalize(self, end_workers, (self._handles, GRACE), exitpriority=0)
+        bounds = [num_envs * share // (num_workers + plays) for share in range(num_workers + plays + 1)]
+        runs = [range(first, end) for first, end in itertools.pairwise(bounds)]
         try:
-            for index in range(num_workers):
-                first, end = (num_envs * number // num_workers for number in (index, index + 1))
-                self._handles.append(self._start(index, range(first, end)))
+            if plays:
+                self._own = runs.pop(0)
+            self._handles += (self._start(index, run) for index, run in enumerate(runs))
             self._load()
         except BaseException:
             self.close()
@@ -157,14 +168,9 @@ class Pool:
 
         Raises:
             WorkerError: a worker is gone.
-            Exception: what an environment of this process raised.
         """
         self.check()
         self._slot = slot
-        if self._crew is not None:
-            everyone = range(len(self.memories)) if indices is None else indices
-            self._take(None, Reply(everyone, *self._crew.step(slot, everyone)))
-            return
         try:
             for handle in self._handles:
                 own = handle.environments
@@ -172,6 +178,8 @@ class Pool:
         except BaseException as error:
             self._cut_off(error)
             raise
+        if self._crew is not None:
+            self._asked = self._own if indices is None else [*self._asked, *indices]
 
     def gather(self, count: int) -> BaseException | None:
         """Wait until that many environments have answered; not for more than were asked.
@@ -183,6 +191,8 @@ class Pool:
             WorkerError: a worker is gone, or has not answered in time. In the latter case, waiting again is allowed.
         """
         self.check()
+        if self._asked:
+            self._play()
         while len(self.answered) < count and not self._errors:
             self._receive(self._timeout)
         return self.settle() if self._errors else None
@@ -197,6 +207,8 @@ class Pool:
             WorkerError: as for `gather`.
         """
         self.check()
+        if self._asked:
+            self._play()
         while any(handle.owed for handle in self._handles):
             self._receive(self._timeout)
         errors, self._errors = self._errors, []
@@ -305,20 +317,18 @@ class Pool:
 
         def report(count: int) -> None:
             nonlocal notice
-            if time.monotonic() > notice:
+            if time.monotonic() > notice and count < len(self.memories):
                 sys.stderr.write(f"fastatari: {count} of {len(self.memories)} environments are loaded\n")
                 notice = time.monotonic() + _PATIENCE
 
-        if not self._handles:
-            self._crew = Crew(self._crew_rules, 0, self.slots, [None] * len(self.memories), report)
-            self.description = self._crew.describe()
-            return
+        crew = Crew(self._crew_rules, 0, self.slots, [None] * len(self._own), report) if self._own else None
         while not all(handle.is_started for handle in self._handles):
             self._receive(self._start_timeout)
             if self._errors:
                 raise self._errors[0]
-            report(sum(handle.loaded for handle in self._handles))
-        description = self._handles[0].description
+            report(len(self._own) + sum(handle.loaded for handle in self._handles))
+        self._crew = crew
+        description = self._handles[0].description if crew is None else crew.describe()
         assert description is not None
         self.description = description
 
@@ -335,10 +345,23 @@ class Pool:
         except WorkerDiedError as death:
             self._lose(handle, death)
 
+    def _play(self) -> None:
+        """Play the step that this process's own environments were asked for."""
+        assert self._crew is not None
+        indices, self._asked = self._asked, ()
+        try:
+            self._take(None, Reply(indices, *self._crew.step(self._slot, indices)))
+        except Exception as error:
+            self._errors.append(error)
+        except BaseException:
+            self._errors.append(gymnasium.error.ResetNeeded("An interrupt cut off a step; call `reset` first."))
+            raise
+
     def _receive(self, timeout: float | None) -> None:
         """Wait for messages of workers, and take in all that are there."""
         wait = None if timeout is None else max(0, 1000 * (self._check_time - time.monotonic()))
-        ready = self._poller.poll(wait)
+        # Who has played as long as the workers have need not wait long for them.
+        ready = self._poller.poll(wait) if self._crew is None else self._lookout.wait(wait)
         try:
             for descriptor, _ in ready:
                 handle = self._by_descriptor[descriptor]
@@ -451,8 +474,6 @@ class Pool:
 
     def _call_all(self, name: str, make_arguments: Callable[[range], tuple[Any, ...]]) -> list[Any]:
         """Call a method of all crews, with arguments for the environments of each; return what they returned."""
-        if self._crew is not None:
-            return [getattr(self._crew, name)(*make_arguments(range(len(self.memories))))]
         self._call = name, make_arguments
         self._results.clear()
         with _Undivided(self):
@@ -461,9 +482,10 @@ class Pool:
                     handle.request_call(name, *make_arguments(handle.environments))
                 except WorkerDiedError as death:
                     self._lose(handle, death)
+        own = [getattr(self._crew, name)(*make_arguments(self._own))] if self._crew is not None else []
         if error := self.settle():
             raise error
-        return [self._results.get(handle.environments.start) for handle in self._handles]
+        return own + [self._results.get(handle.environments.start) for handle in self._handles]
 
     def _cut_off(self, error: BaseException) -> None:
         """Note that an exception, as of a signal handler, came where messages could be mistaken from then on."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 # What is told of an environment besides its observation. It is a row, and not in columns as callers get it, because a
 # worker writes a row by one call: `ROW` packs all up to, and with, its kind; the rest is written where there is any.
-# First come words, then flags, so that a caller can copy each as one array.
+# First come words, then flags, so that a caller can copy those of a kind at once.
 RECORD: Final = np.dtype(
     [
         ("reward", np.float64),
@@ -31,8 +31,11 @@ RECORD: Final = np.dtype(
     align=True,
 )
 ROW: Final = struct.Struct("=2d3q5?B")
-WORD_NUM: Final = 5
-FLAG_NUM: Final = 5
+# Its words, by their numbers: reward and raw reward, then lives and both frame numbers; and its first flags, by their
+# places: terminated, truncated, life lost, and game over.
+FLOATS: Final = slice(0, 2)
+INTEGERS: Final = slice(2, 5)
+FLAGS: Final = slice(40, 44)
 
 # The kinds of a row: of a step, of a step that ended a game, whose statistics are there too, of a reset, or of nothing,
 # because the environment's worker was lost.

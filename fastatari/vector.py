@@ -87,8 +87,10 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
     Args:
         game (str): as for `AtariEnv`.
         num_envs (int): how many environments, n.
-        num_workers (int, optional): in how many processes; 0 for this one. By default one a core that this process may
-            use, by its affinity and its cgroups' quotas, but not more than environments.
+        num_workers (int, optional): in how many processes; 0 for this one. By default each core that this process may
+            use, by its affinity and its cgroups' quotas, gets a share of the environments. That is a worker each; but
+            this process, which would only wait for them, plays one of the shares itself, unless `batch_size` or
+            `restart_workers` is given.
         preset (str): as for `AtariEnv`.
         autoreset_mode (AutoresetMode | str): when an environment is reset after the end of an episode: in the next
             step, whose action is ignored then (``NEXT_STEP``); in the same one, whose last observation and info are
@@ -154,16 +156,20 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         self.rules = rules = AtariRules.from_preset(preset, **overrides)
         rom, _ = find_rom(game)
         self.num_envs = check_integer("num_envs", num_envs, least=1)
-        cores = count_cores()
-        self.num_workers = min(self.num_envs, cores)
-        if num_workers is not None:
-            self.num_workers = check_integer("num_workers", num_workers, 0, self.num_envs)
         self.batch_size = self.num_envs
         if batch_size is not None:
             self.batch_size = check_integer("batch_size", batch_size, 1, self.num_envs)
+        self._is_whole = self.batch_size == self.num_envs
         self.autoreset_mode = _check_mode(autoreset_mode)
         self._copies = check_flag("copy", copy)
         self._restarts = check_flag("restart_workers", restart_workers)
+        cores = count_cores()
+        if num_workers is not None:
+            self.num_workers = check_integer("num_workers", num_workers, 0, self.num_envs)
+            plays = not self.num_workers
+        else:
+            plays = self._is_whole and not self._restarts
+            self.num_workers = min(self.num_envs, cores) - plays
         check_choice("render_mode", render_mode, (None, "rgb_array"))
         check_choice("start_states", start_states, START_STATES)
         has_statistics = check_flag("episode_statistics", episode_statistics)
@@ -177,12 +183,12 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             "render_fps": rules.render_fps,
             "autoreset_mode": self.autoreset_mode,
         }
-        self._is_whole = self.batch_size == self.num_envs
         slot_num = (_SLOT_NUM if self._copies else 2) if self._is_whole else 1
         self._pool = Pool(
             CrewRules(rom, rules, self.autoreset_mode, start_states, has_statistics),
             self.num_envs,
             self.num_workers,
+            plays,
             slot_num,
             context if isinstance(context, BaseContext) else None,
             # Of a part of the environments, each worker answers its share, so that all have something left to do.
@@ -315,12 +321,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             pool.slots[self._slot].actions[indices] = checked
             self._is_idle[indices] = False
         self._pending += count
-        try:
-            pool.request_steps(self._slot, None if indices is None else indices.tolist())
-        except BaseException:
-            if not self.num_workers:  # some environments of this process have played, others have not
-                self._forget(range(self.num_envs))
-            raise
+        pool.request_steps(self._slot, None if indices is None else indices.tolist())
 
     def recv(self, out: Any = None) -> StepResult:
         """Wait for a batch of environments that were asked.

@@ -6,7 +6,6 @@ import gc
 import os
 import select
 import signal
-import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
@@ -14,12 +13,8 @@ from typing import Any, NamedTuple
 from fastatari import protocol
 from fastatari.crew import Crew, CrewRules
 from fastatari.failure import Failure
+from fastatari.lookout import Lookout
 from fastatari.shared import Layout
-
-# How long a worker looks out for the next request before it goes to sleep, in seconds. Waking up takes 20 to 30 us on a
-# virtual machine, of each step, where a batch of 8 environments on 2 cores takes 1000. It looks out only if the last
-# request came that soon, and lets others have the core.
-_LOOKOUT = 200e-6
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -107,9 +102,12 @@ def _serve(descriptor: int, crew: Crew, everyone: range, group: int, looks_out: 
     Raises:
         EOFError, ConnectionError: the caller is gone.
     """
-    await_request = _make_lookout(descriptor) if looks_out else lambda: None
+    poller = select.poll()
+    poller.register(descriptor, select.POLLIN)
+    lookout = Lookout(poller)
     while True:
-        await_request()
+        if looks_out:
+            lookout.wait()
         kind, slot, content = protocol.read_request(descriptor)
         if kind == protocol.CLOSE:
             return
@@ -132,21 +130,3 @@ def _answer(crew: Crew, kind: bytes, slot: int, content: Any, group: int) -> Ite
             yield protocol.pack_reply(protocol.CALL, content=getattr(crew, name)(*arguments))
     except Exception as error:
         yield protocol.pack_reply(protocol.FAILURE, content=Failure.of(error, doing))
-
-
-def _make_lookout(descriptor: int) -> Any:
-    """Return what waits for a request: at first awake, if the last one came soon, then asleep."""
-    poller = select.poll()
-    poller.register(descriptor, select.POLLIN)
-    is_likely = False
-
-    def await_request() -> None:
-        nonlocal is_likely
-        begin = time.perf_counter()
-        end = begin + _LOOKOUT
-        while is_likely and not poller.poll(0) and time.perf_counter() < end:
-            os.sched_yield()
-        poller.poll()
-        is_likely = time.perf_counter() < end
-
-    return await_request

@@ -276,8 +276,8 @@ def test_a_copy_goes_on_by_itself(clone, rng):
         each.push(a, b)
     copied = clone(stack)
     # Or the copy would be compiled anew.
-    assert copied._push_into.func is kernels.push_after_resize
-    assert copied._push_into.args[2] is stack._push_into.args[2]
+    assert copied.push_into.func is kernels.push_after_resize
+    assert copied.push_into.args[2] is stack.push_into.args[2]
     copied.push(c, d)
     other.push(c, d)
     stack.push(b, c)
