@@ -446,8 +446,9 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
     def __del__(self) -> None:
         pool: Pool | None = getattr(self, "_pool", None)
         if pool is not None and pool.is_open:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             self.close()
+            if self.num_workers:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("an `AtariVectorEnv` cannot be pickled or copied: its processes belong to this one")

@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 from pathlib import Path
 
 import ale_py
@@ -34,7 +35,7 @@ def few_frames(monkeypatch):
 
 @pytest.fixture(autouse=True)
 def _nothing_left_behind():
-    before = set(Path("/dev/shm").glob("pym-*"))
+    before = set(Path("/dev/shm").glob(f"pym-{os.getpid()}-*"))
     yield
     assert not multiprocessing.active_children()
-    assert set(Path("/dev/shm").glob("pym-*")) <= before
+    assert set(Path("/dev/shm").glob(f"pym-{os.getpid()}-*")) <= before

@@ -6,7 +6,6 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import pickle
-import re
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 import pytest
+from failing import ENDS, EXCEPTIONS, BrokenEngine, FailingEngine
 
 from fastatari import (
     Game,
@@ -30,69 +30,9 @@ from fastatari import (
     protocol,
     worker_process,
 )
-from fastatari.engine import Engine
 
 CONTEXTS = multiprocessing.get_all_start_methods()
 ACTIONS = [1, 2, 3, 0, 0, 3, 1] * 12
-
-
-class TwoArgumentsError(Exception):
-    """Pickles, but does not unpickle."""
-
-    def __init__(self, first, second):
-        super().__init__(first + second)
-
-
-class UnspeakableError(Exception):
-    def __reduce__(self):
-        raise RuntimeError
-
-    def __str__(self):
-        raise RuntimeError
-
-
-class FailingEngine(Engine):
-    """A game in which some actions end otherwise than in an observation."""
-
-    def step(self, action):
-        match action:
-            case 100:
-                raise ValueError("a value", 7)
-            case 101:
-                raise TwoArgumentsError("two ", "arguments")
-            case 102:
-
-                class LocalError(Exception):
-                    pass
-
-                raise LocalError("local")
-            case 103:
-                raise KeyError("x" * 10**8)
-            case 104:
-                sys.exit(3)
-            case 105:
-                os._exit(4)
-            case 106:
-                self.step(action)
-            case 107:
-                raise KeyboardInterrupt
-            case 108:
-                time.sleep(0.5)
-                os.kill(os.getpid(), signal.SIGKILL)
-            case 109:
-                error = TwoArgumentsError("with ", "a note")
-                error.add_note("the note")
-                raise error
-            case 110:
-                raise UnspeakableError
-            case _:
-                return super().step(action)
-        return None
-
-
-class BrokenEngine:
-    def __init__(self, *_, **__):
-        raise OSError("no cartridge")
 
 
 @pytest.fixture
@@ -261,36 +201,21 @@ def test_a_bad_request_is_an_error_and_the_worker_goes_on(message, error, text, 
     assert_goes_on(started, game)
 
 
-@pytest.mark.parametrize(
-    ("action", "error", "text"),
-    [
-        (100, ValueError, r"^\('a value', 7\)$"),
-        (101, WorkerError, "TwoArgumentsError: two arguments$"),
-        (102, WorkerError, "LocalError: local$"),
-        (103, WorkerError, "^KeyError: 'xxx"),
-        (109, WorkerError, "^TwoArgumentsError: with a note$"),
-        (110, WorkerError, "^UnspeakableError$"),
-        (106, RecursionError, "maximum recursion depth exceeded"),
-    ],
-)
+@pytest.mark.parametrize(("action", "error", "text"), EXCEPTIONS)
 def test_exceptions_travel_whatever_they_are(action, error, text, failing):
     failing.child.send(("step", action))
-    with pytest.raises(error) as caught:
+    with pytest.raises(Exception, match=f"(?m){text}") as caught:
         failing.child.recv()
-    assert type(caught.value) is error
-    assert re.search(text, str(caught.value))
+    assert type(caught.value).__name__ == error
     assert f"raised in worker process {failing.process.pid}, in a step" in caught.value.__notes__
-    assert __file__ in str(caught.value.__cause__)
-    if error is WorkerError:
+    assert "failing.py" in str(caught.value.__cause__)
+    if error == "WorkerError":
         assert caught.value.pid == failing.process.pid
     failing.child.send(("step", 1))
     assert failing.child.recv()[0].shape == (4, 84, 84)
 
 
-@pytest.mark.parametrize(
-    ("action", "exitcode", "text"),
-    [(104, 3, "it exited with code 3"), (105, 4, "it exited with code 4"), (107, 0, "it exited with code 0")],
-)
+@pytest.mark.parametrize(("action", "exitcode", "text"), ENDS)
 def test_code_that_ends_the_worker_is_named(action, exitcode, text, failing):
     failing.child.send(("step", action))
     with pytest.raises(WorkerDiedError, match=f"^worker process {failing.process.pid} died: {text}$") as caught:
@@ -410,7 +335,7 @@ class Interrupt(Exception):
     pass
 
 
-@pytest.mark.parametrize("name", ["write", "read_reply"])
+@pytest.mark.parametrize("name", ["write", "read"])
 def test_an_interrupt_within_a_message_ends_the_worker_and_says_so(name, pair, monkeypatch):
     """What comes after would be taken for the reply to another request."""
     started, _ = pair
