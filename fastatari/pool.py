@@ -171,6 +171,11 @@ class Pool:
         """
         self.check()
         self._slot = slot
+        if self._has_lost and self._crew_rules.autoreset_mode != AutoresetMode.SAME_STEP:
+            everyone = range(len(self.memories)) if indices is None else indices
+            untold = [index for index in everyone if not self.memories[index].is_told]
+            self._tell_lost(untold)
+            indices = [index for index in everyone if index not in untold]
         try:
             for handle in self._handles:
                 own = handle.environments
@@ -179,7 +184,7 @@ class Pool:
             self._cut_off(error)
             raise
         if self._crew is not None:
-            self._asked = self._own if indices is None else [*self._asked, *indices]
+            self._asked = self._own if indices is None else [*self._asked, *(i for i in indices if i in self._own)]
 
     def gather(self, count: int) -> BaseException | None:
         """Wait until that many environments have answered; not for more than were asked.
@@ -328,16 +333,13 @@ class Pool:
                 raise self._errors[0]
             report(len(self._own) + sum(handle.loaded for handle in self._handles))
         self._crew = crew
+        self._check_time = 0.0  # by the other timeout from now on
         description = self._handles[0].description if crew is None else crew.describe()
         assert description is not None
         self.description = description
 
     def _ask(self, handle: WorkerHandle, indices: Sequence[int]) -> None:
         """Ask a worker for a step of some of its environments."""
-        if self._has_lost and self._crew_rules.autoreset_mode != AutoresetMode.SAME_STEP:
-            untold = [index for index in indices if not self.memories[index].is_told]
-            self._tell_lost(untold)
-            indices = [index for index in indices if index not in untold]
         if not indices:
             return
         try:
