@@ -1,6 +1,7 @@
 """`WorkerHandle`: a worker process, as its caller sees it."""
 
 import contextlib
+import copy
 import multiprocessing
 import os
 import select
@@ -81,7 +82,8 @@ class WorkerHandle:
         loaded (int): how many of its environments there are.
         owed (deque[Sequence[int] | None]): of each request that it has not answered, the environments that have not
             played yet; None for a call.
-        failure (BaseException | None): why it is of no more use.
+        failure (BaseException | None): why it is of no more use; to be raised as a copy, for a raised one refers to all
+            variables that there were, and so to the worker itself.
         since (float): since when it owes something without a sign of life, by `time.monotonic`.
         is_suspect (bool): whether it has been late since then.
 
@@ -236,7 +238,7 @@ class WorkerHandle:
                 "Its program's main module is imported in each worker: what it does beyond definitions belongs behind "
                 "`if __name__ == '__main__':`."
             )
-        self.failure = death
+        self.failure = copy.copy(death)
         return death
 
     def join(self, timeout: float) -> None:

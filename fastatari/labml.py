@@ -1,5 +1,6 @@
 """`Worker`: labml's worker process, whose connection speaks labml's messages."""
 
+import copy
 from collections import deque
 from multiprocessing import util
 from multiprocessing.connection import Connection
@@ -158,7 +159,7 @@ class WorkerConnection:
 
     def _check_open(self) -> None:
         if self._handle.failure:
-            raise self._handle.failure
+            raise copy.copy(self._handle.failure)
         if not self._handle.is_closed:
             return
         raise gymnasium.error.ClosedEnvironmentError("Trying to operate on `Worker`, after a call to `close()`.")

@@ -1,5 +1,6 @@
 """`Pool`: environments that all play by the same rules, in worker processes or in this one."""
 
+import copy
 import itertools
 import select
 import sys
@@ -24,6 +25,9 @@ from fastatari.shared import LOST, Layout
 
 # How long a worker may take that was late, in seconds. All are, where a program was stopped and goes on.
 _REPRIEVE = 1.0
+
+# How many workers in turn may be lost as they start, and are still replaced.
+_MOST_FAILED_STARTS = 2
 
 # After how many seconds of loading, and how often from then on, its progress is told.
 _PATIENCE = 3.0
@@ -114,6 +118,8 @@ class Pool:
         # Why the pool is of no more use; and what workers raised, until all have answered.
         self._failure: BaseException | None = None
         self._errors: list[BaseException] = []
+        # How many workers in turn were lost before they had started; in the first start that may be none.
+        self._failed_starts = _MOST_FAILED_STARTS
         # Whether there is an environment that is lost.
         self._has_lost = False
         # Which slot the last request named, which call it was, and what workers returned.
@@ -231,7 +237,8 @@ class Pool:
         """Begin an episode of some environments; those have answered then. To be called when nobody owes an answer.
 
         Args:
-            slot (int): where their results go, and the observations of all others, but for those that are lost.
+            slot (int): where their results go, and the last ones of all others, but for the observations of those that
+                are lost.
             seeds (Mapping[int, int | None]): by environment, in order, the seed.
 
         Raises:
@@ -240,6 +247,8 @@ class Pool:
         for index, seed in seeds.items():
             if seed is not None:
                 self.memories[index] = self.memories[index]._replace(seed=seed, replacements=0)
+        if slot != self._slot:
+            self.slots[slot].records[:] = self.slots[self._slot].records
         self._slot = slot
         self._call_all("reset", lambda own: (slot, {i - own.start: seeds[i] for i in own if i in seeds}))
         for index in seeds:
@@ -288,7 +297,7 @@ class Pool:
         """
         failure = self._failure or (self._handles and self._handles[0].failure)
         if failure:
-            raise failure
+            raise copy.copy(failure)
 
     def close(self, timeout: float = GRACE) -> None:
         """End the workers, by force those that take longer than so many seconds. May be called again."""
@@ -422,16 +431,21 @@ class Pool:
 
     def _miss(self, handle: WorkerHandle, error: WorkerTimeoutError) -> None:
         """Replace a worker that does not answer, or raise."""
-        if not self._restarts_workers or not handle.is_started:
+        if not self._can_replace(handle):
             raise error
         self._lose(handle, handle.kill())
+
+    def _can_replace(self, handle: WorkerHandle) -> bool:
+        """Return whether a worker may be replaced that is gone: not for ever if it is so before it has started."""
+        self._failed_starts = 0 if handle.is_started else self._failed_starts + 1
+        return self._restarts_workers and self._failed_starts <= _MOST_FAILED_STARTS
 
     def _lose(self, handle: WorkerHandle, death: WorkerDiedError) -> None:
         """Replace a worker that is gone, or raise."""
         for descriptor in (handle.fileno(), handle.sentinel):
             self._poller.unregister(descriptor)
             del self._by_descriptor[descriptor]
-        if not self._restarts_workers or not handle.is_started:
+        if not self._can_replace(handle):
             raise death
         own = handle.environments
         warnings.warn(

@@ -5,7 +5,7 @@ import pickle
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from multiprocessing.context import BaseContext
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple, NoReturn, Self
 
 import gymnasium
 import numpy as np
@@ -442,6 +442,12 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
     def close_extras(self, timeout: float = GRACE) -> None:
         """End the workers, by force those that take longer than so many seconds; called by `close`."""
         self._pool.close(timeout)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __del__(self) -> None:
         pool: Pool | None = getattr(self, "_pool", None)
