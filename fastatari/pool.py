@@ -29,6 +29,9 @@ _REPRIEVE = 1.0
 # How many workers in turn may be lost as they start, and are still replaced.
 _MOST_FAILED_STARTS = 2
 
+_Call = tuple[str, Callable[[range], tuple[Any, ...]]]
+_NO_CALL: _Call = "", lambda _: ()
+
 # After how many seconds of loading, and how often from then on, its progress is told.
 _PATIENCE = 3.0
 
@@ -122,9 +125,9 @@ class Pool:
         self._failed_starts = _MOST_FAILED_STARTS
         # Whether there is an environment that is lost.
         self._has_lost = False
-        # Which slot the last request named, which call it was, and what workers returned.
+        # Which slot the last request named; which call is under way, and what workers returned.
         self._slot = 0
-        self._call: tuple[str, Callable[[range], tuple[Any, ...]]] = "", lambda _: ()
+        self._call = _NO_CALL
         self._results: dict[int, Any] = {}
 
         # This process's own environments, and which of them were asked for a step that they have not played yet.
@@ -222,6 +225,7 @@ class Pool:
             self._play()
         while any(handle.owed for handle in self._handles):
             self._receive(self._timeout)
+        self._call = _NO_CALL
         errors, self._errors = self._errors, []
         for other in errors[1:]:
             errors[0].add_note(f"Another worker raised {other!r:.500}")
@@ -468,12 +472,11 @@ class Pool:
             replacement.request_step(self._slot, pending)
         else:
             self._tell_lost(pending)
-        if None in handle.owed:
-            name, make_arguments = self._call
-            if name in {"save", "render"}:  # there is nothing left of what was to be saved or shown
-                self._errors.append(death)
-            else:
-                replacement.request_call(name, *make_arguments(own))
+        name, make_arguments = self._call
+        if name in {"reset", "load"}:  # also if it had answered, for the replacement knows nothing of it
+            replacement.request_call(name, *make_arguments(own))
+        elif None in handle.owed:  # there is nothing left of what was to be saved or shown
+            self._errors.append(death)
 
     def _tell_lost(self, indices: Sequence[int]) -> None:
         """Answer for environments that are lost: their episode is truncated."""

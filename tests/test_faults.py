@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 
 import gymnasium
 import numpy as np
@@ -486,17 +487,15 @@ def test_a_lost_worker_is_replaced_in_parts_of_a_batch(make):
     env = make(restart_workers=True, batch_size=2)
     shown, restarted = {}, set()
     kill(env, 1)
-    with pytest.warns(RuntimeWarning, match="worker 1"):
-        results = [env.step([0, 0]) for _ in range(12)]
-    for observations, *_, truncated, infos in results:
-        for row, index in enumerate(infos["env_id"].tolist()):
-            if truncated[row]:
-                restarted.add(index)
-                assert infos["restarted"][row]
-                assert index not in shown or np.array_equal(observations[row], shown[index])
-            shown[index] = observations[row]
-    assert restarted == {2, 3}
-    assert len(shown) == NUM
+    with pytest.warns(RuntimeWarning, match="worker 1"), soon(20):
+        while restarted != {2, 3} or len(shown) < NUM:
+            observations, *_, truncated, infos = env.step([0, 0])
+            for row, index in enumerate(infos["env_id"].tolist()):
+                if truncated[row]:
+                    restarted.add(index)
+                    assert infos["restarted"][row]
+                    assert index not in shown or np.array_equal(observations[row], shown[index])
+                shown[index] = observations[row]
 
 
 def test_a_worker_lost_in_a_reset_is_replaced_without_a_trace(make):
@@ -505,6 +504,44 @@ def test_a_worker_lost_in_a_reset_is_replaced_without_a_trace(make):
     kill(env, 0)
     with pytest.warns(RuntimeWarning, match="worker 0"):
         observations, infos = env.reset(seed=3)
+    assert np.array_equal(observations, other.reset(seed=3)[0])
+    assert "restarted" not in infos
+    assert_goes_on(env, other)
+
+
+@pytest.mark.parametrize("name", ["reset", "load_state"])
+def test_a_worker_lost_after_its_part_of_a_call_does_that_again(name, make, monkeypatch):
+    """Another of them is still at work then, so that the call is not over."""
+
+    class MortalCrew(crew.Crew):
+        def __init__(self, *arguments):
+            if not arguments[1] and orders[0] == 1:  # a replacement
+                orders[0] = 2
+            super().__init__(*arguments)
+
+        def reset(self, *arguments):
+            super().reset(*arguments)
+            self.die_or_wait()
+
+        def load(self, *arguments):
+            super().load(*arguments)
+            self.die_or_wait()
+
+        def die_or_wait(self):
+            if not self._first and orders[0] == 0:
+                orders[0] = 1
+                threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGKILL)).start()
+            while self._first and orders[0] < 2:
+                time.sleep(0.01)
+
+    monkeypatch.setattr(worker, "Crew", MortalCrew)
+    orders[0] = 2
+    env, other = make(restart_workers=True), twin()
+    state = env.save_state()
+    orders[0] = 0
+    with pytest.warns(RuntimeWarning, match="worker 0"):
+        observations, infos = env.reset(seed=3) if name == "reset" else env.load_state(state)
+    assert orders[0] == 2
     assert np.array_equal(observations, other.reset(seed=3)[0])
     assert "restarted" not in infos
     assert_goes_on(env, other)
@@ -533,8 +570,10 @@ def test_a_replacement_that_cannot_start_ends_it(make, monkeypatch):
     kill(env, 0)
     with pytest.warns(RuntimeWarning, match="worker 0"):
         env.step(ACTIONS[0])
-    with pytest.raises(WorkerDiedError, match=r"^worker 0 "):
-        env.step(ACTIONS[0])
+    with pytest.raises(WorkerDiedError, match=r"^worker 0 "), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        for _ in range(4):
+            env.step(ACTIONS[0])
     with pytest.raises(WorkerDiedError, match=r"^worker 0 "):
         env.reset()
 

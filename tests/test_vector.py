@@ -489,7 +489,7 @@ def test_bad_arguments_are_refused_before_a_process_starts(arguments, error, mes
 def test_what_only_the_game_knows_is_refused_too():
     with pytest.raises(ValueError, match=r"`screen_size` must be at most \(160, 210\), got \(200, 200\)") as caught:
         AtariVectorEnv("breakout", 2, num_workers=2, screen_size=200)
-    assert any("raised in worker 0 (process " in note for note in caught.value.__notes__)
+    assert any("raised in worker " in note for note in caught.value.__notes__)
     assert not multiprocessing.active_children()
 
 
