@@ -18,6 +18,8 @@ from unittest import mock
 import contenders
 import numpy as np
 
+import fastatari.env
+import fastatari.game
 from fastatari import AtariEnv, Game
 from fastatari.cli import reference
 from fastatari.cli.reference import ReferenceGame
@@ -119,6 +121,43 @@ def _call_often(first: Callable[[], object], other: Callable[[], object]) -> Non
         other()
 
 
+class NotedEngine(Engine):
+    """An engine that notes the frames that it plays.
+
+    Attributes:
+        episodes: the frames that begin each, of which None is a reset, and those that follow. Frames are actions.
+    """
+
+    def __init__(self, *arguments: Any, **fields: Any) -> None:
+        super().__init__(*arguments, **fields)
+        self.episodes: list[tuple[list[Any], list[Any]]] = []
+        self._frames: list[Any] = []
+        console = self.console
+        self._plain_act, self._plain_reset = console.act, console.reset
+        console.act = self._act = self._note_act
+        console.reset = self._note_reset
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin an episode."""
+        self._frames = opening = []
+        super().reset(seed)
+        self._frames = []
+        self.episodes.append((opening, self._frames))
+
+    def forget(self) -> None:
+        """Forget all that was played."""
+        self._frames = []
+        self.episodes = [([], self._frames)]
+
+    def _note_act(self, action: Any) -> Any:
+        self._frames.append(action)
+        return self._plain_act(action)
+
+    def _note_reset(self) -> Any:
+        self._frames.append(None)
+        return self._plain_reset()
+
+
 class Emulation:
     """Emulates what a game or environment would, and nothing else while it is timed.
 
@@ -129,15 +168,9 @@ class Emulation:
         resets: how often, and with which seeds, the scout is reset before the first step.
     """
 
-    def __init__(self, step: Callable[[int], object], engine: Engine, resets: Sequence[int | None]) -> None:
-        self._step = step
-        self._scout = console = engine.console
-        # Episodes: the frames that begin each, of which None is a reset, and those that are timed. Frames are actions.
-        self._episodes: list[tuple[list[Any], list[Any]]] = []
-        self._frames: list[Any] = []
-        self._act, self._reset, self._begin = console.act, console.reset, engine.reset
-        console.act, console.reset, engine.reset = self._note_act, self._note_reset, self._note_begin
-        self._console = Console(console.rom, start_states="true")
+    def __init__(self, step: Callable[[int], object], engine: NotedEngine, resets: Sequence[int | None]) -> None:
+        self._step, self._scout = step, engine
+        self._console = Console(engine.console.rom, start_states="true")
         for seed in resets:
             engine.reset(seed)
 
@@ -150,7 +183,7 @@ class Emulation:
         """Emulate what was planned; return the microseconds of one of the steps, and no results."""
         nanoseconds = 0
         act = self._console.act
-        for opening, frames in self._episodes:
+        for opening, frames in self._scout.episodes:
             for action in opening:
                 if action is None:
                     self._console.reset()
@@ -160,24 +193,9 @@ class Emulation:
             for action in frames:
                 act(action)
             nanoseconds += time.perf_counter_ns() - begin
-        assert np.array_equal(self._console.read_screen(), self._scout.read_screen())
-        self._frames = []
-        self._episodes = [([], self._frames)]
+        assert np.array_equal(self._console.read_screen(), self._scout.console.read_screen())
+        self._scout.forget()
         return nanoseconds / 1000 / len(actions), []
-
-    def _note_act(self, action: Any) -> Any:
-        self._frames.append(action)
-        return self._act(action)
-
-    def _note_reset(self) -> Any:
-        self._frames.append(None)
-        return self._reset()
-
-    def _note_begin(self, seed: int | None = None) -> None:
-        self._frames = opening = []
-        self._begin(seed)
-        self._frames = []
-        self._episodes.append((opening, self._frames))
 
 
 class Breakdown(NamedTuple):
@@ -266,13 +284,15 @@ class Contest:
 
 
 def _contest_games(game: str, traced: "Traced") -> Contest:
-    scout = Game(0, game=game, start_states="true")
+    with mock.patch.object(fastatari.game, "Engine", NotedEngine):
+        scout = Game(0, game=game, start_states="true")
     emulation = Emulation(scout.advance, scout._engine, [None] * _RESETS)
     return Contest(emulation, _make_games(game), traced=traced.play, traced_reference=traced.play_reference)
 
 
 def _contest_envs(game: str) -> Contest:
-    scout = AtariEnv(game, start_states="true")
+    with mock.patch.object(fastatari.env, "Engine", NotedEngine):
+        scout = AtariEnv(game, start_states="true")
     emulation = Emulation(contenders.Episodes(scout).step, scout._engine, [0])
     return Contest(emulation, contenders.make_envs(game))
 
@@ -300,15 +320,15 @@ class Traced:
         self.parts: dict[str, dict[str, list[float]]] = {side: {part: [] for part in PARTS} for side in (OURS, THEIRS)}
         self._watch = watch = Stopwatch()
         self._game, self._reference = ours, theirs = _make_games(game)
-        console = ours.console
+        engine = ours._engine
         watch.wrap_methods(
             (
-                (console, "act", EMULATE),
-                (console, "lives", QUERY),
-                (console, "game_over", QUERY),
-                (console, "read_screen", READ),
-                (ours._engine._stack, "push_screens", PLANE),
-                (ours._engine._stack, "read", STACK),
+                (engine, "_act", EMULATE),
+                (engine, "_lives", QUERY),
+                (engine, "_game_over", QUERY),
+                (engine, "_read_screen", READ),
+                (engine, "_push", PLANE),
+                (engine._stack, "read", STACK),
                 (ours, "begin", RESET),
                 (ours, "step", REST),
             )

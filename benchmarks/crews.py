@@ -19,28 +19,28 @@ import contenders
 import numpy as np
 from breakdown import LIMIT, OURS, THEIRS
 
-import fastatari.worker
-from fastatari import Game, Worker
+import fastatari.crew
+from fastatari import Worker
 from fastatari.cli.reference import ReferenceWorker
-from fastatari.game import RULES
+from fastatari.engine import Engine
 
 KINDS = (OURS, LIMIT, THEIRS)
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
-class ActOnly(Game):
+class ActOnly(Engine):
     """A game that emulates, and nothing else: its observations stay those of the reset."""
 
-    def advance(self, action: int) -> tuple[float, bool, None]:
+    def step(self, action: int, *_: Any) -> tuple[float, bool, bool]:
         """Act four times."""
         console = self.console
-        ale_action = console.check_action(action)
-        for _ in range(RULES.frame_skip):
+        ale_action = console.actions[action]
+        for _ in range(self.rules.frame_skip):
             console.act(ale_action)
         if console.game_over():
             console.reset()
-        return 0.0, False, None
+        return 0.0, False, False
 
 
 class Usage(NamedTuple):
@@ -151,7 +151,7 @@ class Crew:
 def _start(kind: str, seed: int, game: str) -> Worker | ReferenceWorker:
     if kind == THEIRS:
         return ReferenceWorker(seed, game)
-    with mock.patch.object(fastatari.worker, "Game", ActOnly if kind == LIMIT else Game):
+    with mock.patch.object(fastatari.crew, "Engine", ActOnly if kind == LIMIT else Engine):
         return Worker(seed, game=game)
 
 

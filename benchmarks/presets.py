@@ -10,7 +10,6 @@ another, because it would empty the processor's caches for it, but all see the m
 
 import time
 from collections.abc import Sequence
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import contenders
@@ -85,14 +84,13 @@ class _Player:
     def __init__(self, env: AtariEnv) -> None:
         self._env = env
         self._emulated = 0
-        console = env._engine.console
-        ale = console.ale
-        self._act = ale.act
-        # The attributes of the emulator itself cannot be set.
-        console.ale = SimpleNamespace(**{name: getattr(ale, name) for name in dir(ale) if not name.startswith("_")})
-        console.ale.act = self._time_act
-        if not env.rules.repeat_action_probability:  # or `console.act` is a function that calls the emulator's
-            console.act = self._time_act
+        engine = env._engine
+        console = engine.console
+        self._act = console.ale.act
+        if console._sticky is None:
+            console.act = engine._act = self._time_act
+        else:
+            console._sticky._act = self._time_act
         env.reset(seed=0)
 
     def play(self, actions: Sequence[int]) -> tuple[list[float], list[Any]]:

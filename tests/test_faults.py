@@ -487,7 +487,7 @@ def test_a_lost_worker_is_replaced_in_parts_of_a_batch(make):
     env = make(restart_workers=True, batch_size=2)
     shown, restarted = {}, set()
     kill(env, 1)
-    with pytest.warns(RuntimeWarning, match="worker 1"), soon(20):
+    with soon(20), pytest.warns(RuntimeWarning, match="worker 1"):  # noqa: PT031
         while restarted != {2, 3} or len(shown) < NUM:
             observations, *_, truncated, infos = env.step([0, 0])
             for row, index in enumerate(infos["env_id"].tolist()):
@@ -570,7 +570,7 @@ def test_a_replacement_that_cannot_start_ends_it(make, monkeypatch):
     kill(env, 0)
     with pytest.warns(RuntimeWarning, match="worker 0"):
         env.step(ACTIONS[0])
-    with pytest.raises(WorkerDiedError, match=r"^worker 0 "), warnings.catch_warnings():
+    with warnings.catch_warnings(), pytest.raises(WorkerDiedError, match=r"^worker 0 "):  # noqa: PT012
         warnings.simplefilter("ignore", RuntimeWarning)
         for _ in range(4):
             env.step(ACTIONS[0])
