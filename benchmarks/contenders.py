@@ -220,11 +220,11 @@ class Trainer:
 
     def __init__(self, workers: Sequence[Worker] | Sequence[ReferenceWorker]) -> None:
         self._workers = workers
-        self._observations = np.zeros((len(workers), 4, 84, 84), np.uint8)
+        self.observations = np.zeros((len(workers), 4, 84, 84), np.uint8)
         for worker in workers:
             worker.child.send(("reset", None))
         for i, worker in enumerate(workers):
-            self._observations[i] = worker.child.recv()
+            self.observations[i] = worker.child.recv()
 
     def step(self, actions: Sequence[int]) -> tuple[UInt8Array, list[Any]]:
         """Return the observations, valid until the next step, and each worker's reward, done and info."""
@@ -232,9 +232,9 @@ class Trainer:
             worker.child.send(("step", action))
         rest = []
         for i, worker in enumerate(self._workers):
-            self._observations[i], *others = worker.child.recv()
+            self.observations[i], *others = worker.child.recv()
             rest.append(others)
-        return self._observations, rest
+        return self.observations, rest
 
     def __enter__(self) -> Self:
         return self
@@ -263,11 +263,6 @@ def describe_environment() -> dict[str, str]:
 def write_environment(environment: dict[str, str]) -> str:
     """Return what `describe_environment` does, in a line."""
     return ", ".join(f"{name} {value}" for name, value in environment.items())
-
-
-def write_ratios(ratios: Sequence[float]) -> str:
-    """Return the median of ratios, and their range."""
-    return f"{np.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f})"
 
 
 def make_games(game: str) -> tuple[Game, ReferenceGame]:

@@ -20,6 +20,7 @@ import crews
 import matplotlib.pyplot as plt
 import numpy as np
 import presets
+import tables
 from breakdown import LIMIT, OURS, PARTS, THEIRS, Breakdown
 from chart import ACCENT, FAINT, GRID, INK, PALE
 from crews import Account, Race
@@ -123,54 +124,56 @@ def print_steps(games: Sequence[str], effort: Effort) -> list[Breakdown]:
         ("steps", ("`Game.step`", THEIRS, "of the limit", "times the reference")),
         ("env_steps", ("`AtariEnv.step`", "gymnasium", "of the limit", "times gymnasium")),
     ):
-        print_head("One process, microseconds a step", "game", LIMIT, *columns)
+        tables.print_head("One process, microseconds a step", "game", LIMIT, *columns)
         for result in results:
             steps = getattr(result, field)
             medians = (f"{np.median(steps[kind]):.1f}" for kind in (LIMIT, OURS, THEIRS))
-            print_row(result.game, *medians, *compare(steps))
+            tables.print_row(result.game, *medians, *compare(steps))
     return results
 
 
 def print_parts(breakdowns: Iterable[Breakdown]) -> None:
     """Print how long each part of a step takes, and how well their sum agrees with the step when nothing watches."""
-    print_head("Where they go, microseconds a step", "game", "", *PARTS, "sum", "sum / `step`")
+    tables.print_head("Where they go, microseconds a step", "game", "", *PARTS, "sum", "sum / `step`")
     for result in breakdowns:
         for side, parts in result.parts.items():
             averages = [result.average(side, part) for part in PARTS]
             figures = (
                 f"{average:.1f}" if any(parts[part]) else "" for part, average in zip(PARTS, averages, strict=True)
             )
-            closure = np.median(divide(result.sums(side), result.steps[side]))
-            print_row(result.game, side, *figures, f"{sum(averages):.1f}", f"{closure:.3f}")
+            closure = np.median(tables.divide(result.sums(side), result.steps[side]))
+            tables.print_row(result.game, side, *figures, f"{sum(averages):.1f}", f"{closure:.3f}")
 
 
 def print_presets(effort: Effort) -> list[Costs]:
     """Measure environments of all presets; print what their steps take outside of the emulator."""
-    print_head(
+    tables.print_head(
         "`AtariEnv.step` outside of the emulator, microseconds: labml's, and how much more the other presets'",
         *("game", LABML, *OTHERS),
     )
     results = presets.measure(presets.GAMES[: effort.preset_games], effort.rounds, effort.steps)
     for result in results:
         more = (f"{np.median(each):+.1f} ({min(each):+.1f}..{max(each):+.1f})" for each in result.more.values())
-        print_row(result.game, f"{np.median(result.labml):.1f}", *more)
+        tables.print_row(result.game, f"{np.median(result.labml):.1f}", *more)
     return results
 
 
 def print_counts(games: Iterable[str], effort: Effort) -> list[Race]:
     """Measure all numbers of workers; print their speed."""
-    print_head("Workers, steps a second", "game", "workers", LIMIT, OURS, THEIRS, "of the limit", "times the reference")
+    tables.print_head(
+        "Workers, steps a second", "game", "workers", LIMIT, OURS, THEIRS, "of the limit", "times the reference"
+    )
     races = []
     for game in games:
         races += crews.measure(game, effort.counts, effort.crew_rounds, effort.crew_steps, effort.starts)
     for race in races:
-        print_row(race.game, str(race.num), *write_rates(race), *compare(race.steps))
+        tables.print_row(race.game, str(race.num), *write_rates(race), *compare(race.steps))
     return races
 
 
 def print_games(games: Iterable[str], effort: Effort) -> list[Race]:
     """Measure eight workers of each game; print their speed."""
-    print_head(
+    tables.print_head(
         f"{contenders.WORKER_NUM} workers, steps a second",
         *("game", LIMIT, OURS, THEIRS, "of the limit", "times the reference"),
     )
@@ -178,27 +181,27 @@ def print_games(games: Iterable[str], effort: Effort) -> list[Race]:
     for game in games:
         (race,) = crews.measure(game, [contenders.WORKER_NUM], effort.crew_rounds, effort.crew_steps)
         races.append(race)
-        print_row(game, *write_rates(race), *compare(race.steps))
+        tables.print_row(game, *write_rates(race), *compare(race.steps))
     return races
 
 
 def print_costs(races: Iterable[Race]) -> None:
     """Print what workers take of memory, and how long their start takes."""
     kinds = (OURS, THEIRS)
-    print_head(
+    tables.print_head(
         "MB of its own that a worker takes; seconds until all have sent their first observation",
         *("game", "workers", *(f"MB, {kind}" for kind in kinds), *(f"start, {kind}" for kind in kinds)),
     )
     for race in races:
         memory = (f"{race.memory[kind]:.1f}" for kind in kinds)
         starts = (f"{np.median(race.starts[kind]):.2f}" for kind in kinds)
-        print_row(race.game, str(race.num), *memory, *starts)
+        tables.print_row(race.game, str(race.num), *memory, *starts)
 
 
 def print_account(game: str, effort: Effort) -> list[Account]:
     """Measure and print where the time of the cores goes."""
     core_num = len(os.sched_getaffinity(0))
-    print_head(
+    tables.print_head(
         f"{contenders.WORKER_NUM} workers on {game}, microseconds of {core_num} cores and switches a step of all",
         *("", "workers", "of it kernel", "trainer", "of it kernel", "idle or others'", "all"),
         *("workers wait", "workers lose the core", "trainer waits", "trainer loses the core"),
@@ -210,18 +213,8 @@ def print_account(game: str, effort: Effort) -> list[Account]:
         idle = everything - sum(both for both, _ in used)
         times = (f"{1e6 * seconds / account.steps:.0f}" for seconds in (*used[0], *used[1], idle, everything))
         switches = (account.workers.waits, account.workers.losses, account.trainer.waits, account.trainer.losses)
-        print_row(account.kind, *times, *(f"{number / account.steps:.1f}" for number in switches))
+        tables.print_row(account.kind, *times, *(f"{number / account.steps:.1f}" for number in switches))
     return accounts
-
-
-def print_head(title: str, *columns: str) -> None:
-    """Print the head of a table."""
-    print(f"\n{title}:\n\n| {' | '.join(columns)} |\n|---|{'--:|' * (len(columns) - 1)}", flush=True)
-
-
-def print_row(*cells: str) -> None:
-    """Print a row of a table."""
-    print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def write_rates(race: Race) -> list[str]:
@@ -231,16 +224,11 @@ def write_rates(race: Race) -> list[str]:
 
 def compare(steps: Mapping[str, Sequence[float]]) -> tuple[str, str]:
     """Return how fast fastatari is, as a part of the limit and in times of the reference, from times of a step."""
-    fractions, ratios = (divide(steps[kind], steps[OURS]) for kind in (LIMIT, THEIRS))
+    fractions, ratios = (tables.divide(steps[kind], steps[OURS]) for kind in (LIMIT, THEIRS))
     return (
-        f"{np.median(fractions):.1%} ({min(fractions):.0%}..{max(fractions):.0%})",
-        contenders.write_ratios(ratios),
+        tables.write_shares(fractions),
+        tables.write_ratios(ratios),
     )
-
-
-def divide(numerators: Iterable[float], denominators: Iterable[float]) -> list[float]:
-    """Return the ratio of each pair."""
-    return [numerator / denominator for numerator, denominator in zip(numerators, denominators, strict=True)]
 
 
 def to_dict(account: Account) -> dict[str, Any]:
@@ -275,7 +263,7 @@ def draw_parts(axes: Axes, breakdowns: Sequence[Breakdown]) -> None:
                 width = sum(result.average(side, name) for name in names)
                 axes.barh(y, width, 0.66, left, color=color)
                 left += width
-            fraction = np.median(divide(result.steps[LIMIT], result.steps[side]))
+            fraction = np.median(tables.divide(result.steps[LIMIT], result.steps[side]))
             axes.annotate(f"{fraction:.0%}", (left, y), (6, 0), textcoords="offset points", va="center", color=INK)
         y += 1.5
     axes.set_yticks(list(labels), list(labels.values()))

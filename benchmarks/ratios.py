@@ -19,6 +19,7 @@ import contenders
 import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
+import tables
 from chart import ACCENT, GRID, INK, PALE
 from matplotlib.ticker import MultipleLocator
 
@@ -100,7 +101,7 @@ def main() -> None:
     for result in measure_roms(effort) if arguments.all_roms else measure(effort):
         results.append(result)
         ours, theirs = (write_time(float(np.median(times))) for times in (result.fastatari, result.reference))
-        spread = contenders.write_ratios(result.ratios)
+        spread = tables.write_ratios(result.ratios)
         print(f"| {result.group} | {result.name} | {ours} | {theirs} | {spread} |", flush=True)
 
     if arguments.all_roms:

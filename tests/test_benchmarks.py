@@ -1,0 +1,68 @@
+"""The benchmarks measure; here they only have to run, and to find what they compare equal."""
+
+import multiprocessing
+
+import breakdown
+import crews
+import numpy as np
+import presets
+import pytest
+import rivals
+import vectors
+
+EFFORT = vectors.Effort(1, 1, 20, (2,), (2,), 1, (2,))
+
+
+@pytest.fixture(autouse=True)
+def forked(monkeypatch):
+    monkeypatch.setattr(multiprocessing, "Process", multiprocessing.get_context("fork").Process)
+
+
+@pytest.mark.parametrize("name", rivals.RIVALS)
+def test_rivals_are_equal(name):
+    rival = rivals.RIVALS[name]
+    pytest.importorskip(rival.module)
+    result = vectors.race("breakout", 2, [rival], EFFORT, rounds=1)
+    assert all(len(times) == 1 for times in result.times.values())
+    assert {rivals.LIMIT, vectors.POOLED, name, vectors.name_ours(name)} == result.times.keys()
+
+
+def test_parts_of_rivals_are_equal():
+    result = vectors.race("pong", 4, [rivals.RIVALS[rivals.ALE]], EFFORT, rounds=1, batch_size=2, policy=0.001)
+    assert rivals.LIMIT not in result.times
+    assert min(map(min, result.times.values())) > 500
+
+
+def test_a_difference_is_found():
+    rival = rivals.RIVALS[rivals.ALE]
+    actions = np.zeros((1, 2), np.int32)
+    player = rival._replace(fields={"preset": "ale", "noop_max": 3}).make_ours("breakout", 2, 2)
+    other = rival.make("breakout", 2, 2)
+    contenders = [vectors.Contender(each, 2, actions) for each in (player, other)]
+    with pytest.raises(AssertionError, match="ale-py and fastatari differ"):
+        vectors.check(rival, *contenders, 2)
+    player.close(), other.close()
+
+
+def test_a_start_is_measured():
+    seconds, megabytes = vectors.start(rivals.OURS, 2)
+    assert 0 < seconds < 10
+    assert 20 < megabytes < 2000
+
+
+def test_a_missing_rival_names_the_extra(monkeypatch, capsys):
+    monkeypatch.setattr(rivals, "RIVALS", rivals.RIVALS | {"envpool": rivals.RIVALS["envpool"]._replace(module="none")})
+    monkeypatch.setattr("sys.argv", ["vectors.py", "--rivals", "envpool"])
+    with pytest.raises(SystemExit):
+        vectors.main()
+    assert "none missing; `pip install 'fastatari[bench-vectors]'` brings it" in capsys.readouterr().err
+
+
+def test_limits_are_measured():
+    (parts,) = breakdown.measure(["breakout"], 1, 10)
+    assert min(parts.steps[breakdown.LIMIT]) > 0
+    assert sum(parts.sums(breakdown.OURS)) > 0
+    (race,) = crews.measure("breakout", [2], 1, 20)
+    assert set(race.steps) == set(crews.KINDS)
+    (costs,) = presets.measure(["breakout"], 1, 20)
+    assert set(costs.more) == set(presets.OTHERS)
