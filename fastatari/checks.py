@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+# What `select.poll` takes is an int of milliseconds.
+_MOST_SECONDS = 1_000_000
+
 
 def to_int(name: str, value: Any) -> int:
     """Return an integer of any type but boolean as an int.
@@ -43,13 +46,13 @@ def check_seconds(name: str, value: Any) -> float | None:
 
     Raises:
         TypeError: `value` is neither a number nor None.
-        ValueError: it is not positive.
+        ValueError: it is not positive, or too many for `select.poll`.
     """
     if value is None:
         return None
     seconds = to_float(name, value)
-    if not seconds > 0:
-        raise ValueError(f"`{name}` must be positive or None, got {seconds}")
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise ValueError(f"`{name}` must be positive and at most {_MOST_SECONDS}, or None, got {seconds}")
     return seconds
 
 
@@ -119,21 +122,24 @@ def check_array(name: str, array: Any, shape: tuple[int, ...]) -> npt.NDArray[np
     return array
 
 
-def check_integers(name: str, values: Any, count: int, what: str) -> npt.NDArray[Any]:
+def check_integers(name: str, values: Any, count: int | None, what: str) -> npt.NDArray[Any]:
     """Return so many integers, from anything that numpy makes an array of, as one of any integer dtype.
+
+    None is any number but 0.
 
     Raises:
         TypeError: `values` is no sequence, or not of integers; booleans and floats are none.
         ValueError: they are not as many, or have another shape.
     """
+    number = "n" if count is None else count
     try:
         array = np.asarray(values)
     except ValueError:
-        raise ValueError(f"`{name}` must have shape ({count},), one integer {what}, got {values!r:.200}") from None
+        raise ValueError(f"`{name}` must have shape ({number},), one integer {what}, got {values!r:.200}") from None
     if array.ndim == 0:
-        raise TypeError(f"`{name}` must be a sequence of {count} integers, one {what}, got {values!r:.200}")
-    if array.shape != (count,):
-        raise ValueError(f"`{name}` must have shape ({count},), one integer {what}, got shape {array.shape}")
+        raise TypeError(f"`{name}` must be a sequence of {number} integers, one {what}, got {values!r:.200}")
+    if array.shape != (array.size if count is None else count,) or not array.size:
+        raise ValueError(f"`{name}` must have shape ({number},), one integer {what}, got shape {array.shape}")
     if array.dtype.kind not in "iu":
         raise TypeError(f"`{name}` must be integers, one {what}, got dtype {array.dtype}")
     return array
@@ -168,6 +174,9 @@ def check_target(name: str, target: Any, shape: tuple[int, ...], dtype: npt.DTyp
         array: npt.NDArray[Any] = target
     elif hasattr(target, "__dlpack__"):
         array = np.from_dlpack(target)
+        if not array.flags.writeable:  # as all are of numpy 2.0, and of what does not say whether they are
+            other = np.asarray(target)
+            array = other if other.ctypes.data == array.ctypes.data else array
     else:
         raise TypeError(f"`{name}` must be an array or have `__dlpack__`, got {type(target).__name__}")
     if array.dtype != dtype:

@@ -253,10 +253,7 @@ class Console:
         """
         index = action if type(action) is int else to_int("action", action)
         if not 0 <= index < len(self.actions):
-            raise InvalidAction(
-                f"action {index} is not in 0..{len(self.actions) - 1}, the actions of {self.rom}: "
-                + ", ".join(self.action_meanings)
-            )
+            raise InvalidAction.of(index, self.rom, self.action_meanings)
         return self.actions[index]
 
     def _load(self) -> None:

@@ -194,8 +194,9 @@ class Crew:
                 engine.observe(self._slots[slot].rows[index])
 
     def render(self) -> list[npt.NDArray[np.uint8]]:
-        """Return the screens: of each environment uint8[H, W, 3]."""
-        return [engine.read_rgb() for engine in self._engines]
+        """Return the screens: of each environment uint8[H, W, 3], black if it never began."""
+        shape = *self._engines[0].console.screen_shape, 3
+        return [engine.read_rgb() if engine.has_begun else np.zeros(shape, np.uint8) for engine in self._engines]
 
     def refuse(self, error: BaseException) -> NoReturn:
         """Raise an exception that a request deserved, when it is that request's turn."""

@@ -568,7 +568,7 @@ class Engine:
                 slots[0][:] = slots[1]
             self._reference = self.console.lives()
             self.is_game_over = self.is_game_over and not self._fires_after
-            self._screen = slots[1]
+            self._screen = slots[1].copy()
             return slots if self._fires_after else None
         self._opening_frame = 0
         self._marked_frame = len(opening) - last_frames

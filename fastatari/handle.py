@@ -70,7 +70,8 @@ class WorkerHandle:
         group (int): after how many environments it answers.
         looks_out (bool): whether it may use a core to wait.
         announces (bool): whether it tells that it is there before it is asked.
-        timeout (float | None): how long the process may take to go on in the middle of a message, in seconds.
+        timeout (float | None): how many seconds it may take for a request, or to go on in the middle of a message.
+        start_timeout (float | None): the same, until it is started.
 
     Attributes:
         index (int | None): the worker's index.
@@ -105,6 +106,7 @@ class WorkerHandle:
         looks_out: bool,
         announces: bool,
         timeout: float | None = None,
+        start_timeout: float | None = None,
     ) -> None:
         self.index = index
         self.pid = 0
@@ -117,7 +119,7 @@ class WorkerHandle:
         self.failure: BaseException | None = None
         self.since = time.monotonic()
         self.is_suspect = False
-        self._timeout = timeout
+        self._timeouts = start_timeout, timeout
         self._owner = os.getpid()
         self._start_method = context.get_start_method()
         # What most requests and replies are.
@@ -137,6 +139,7 @@ class WorkerHandle:
             looks_out,
             announces,
             _list_handled_signals(),
+            self._start_method == "forkserver",
             _find_parent(context),
         )
         self.process: BaseProcess = context.Process(  # type: ignore[attr-defined]
@@ -166,6 +169,11 @@ class WorkerHandle:
         """Return the descriptor that is readable when a reply is there."""
         return self._descriptor
 
+    @property
+    def timeout(self) -> float | None:
+        """How many seconds it may take now."""
+        return self._timeouts[self.is_started]
+
     def request_step(self, slot: int, indices: Sequence[int]) -> None:
         """Ask for a step.
 
@@ -176,6 +184,7 @@ class WorkerHandle:
 
         Raises:
             WorkerDiedError: the process is gone.
+            WorkerTimeoutError: it does not read, and is of no more use.
         """
         if indices is self.environments:
             request = self._step_requests[slot]
@@ -187,7 +196,7 @@ class WorkerHandle:
         """Ask for a call of a method of `Crew`.
 
         Raises:
-            WorkerDiedError: the process is gone.
+            WorkerDiedError, WorkerTimeoutError: as for `request_step`.
         """
         self._request(protocol.pack_call(name, *arguments), None)
 
@@ -195,7 +204,7 @@ class WorkerHandle:
         """Ask the worker to end after all that it was asked for before.
 
         Raises:
-            WorkerDiedError: the process is gone.
+            WorkerDiedError, WorkerTimeoutError: as for `request_step`.
         """
         self._write(protocol.pack_close())
 
@@ -208,7 +217,7 @@ class WorkerHandle:
 
         Raises:
             WorkerDiedError: the process is gone, and so is all that it owes.
-            WorkerTimeoutError: there was none for so long.
+            WorkerTimeoutError: the process did not go on in the middle of one, and is of no more use.
         """
         try:
             head = protocol.read(self._descriptor, protocol.HEAD_SIZE, self._wait_for_more)
@@ -219,6 +228,8 @@ class WorkerHandle:
             return self._take(*protocol.read_reply(head, self._descriptor, self._wait_for_more))
         except (EOFError, ConnectionError):
             raise self.die() from None
+        except WorkerTimeoutError:
+            raise
         except BaseException:
             self.cut_off()
             raise
@@ -283,8 +294,10 @@ class WorkerHandle:
     def _write(self, data: bytes) -> None:
         try:
             protocol.write(self._descriptor, data, self._wait_for_room)
-        except ConnectionError:
+        except (EOFError, ConnectionError):
             raise self.die() from None
+        except WorkerTimeoutError:
+            raise
         except BaseException:
             self.cut_off()
             raise
@@ -321,9 +334,12 @@ class WorkerHandle:
         self._wait(poller)
 
     def _wait(self, poller: select.poll) -> None:
-        ready = poller.poll(None if self._timeout is None else 1000 * self._timeout)
+        seconds = self.timeout
+        ready = poller.poll(None if seconds is None else 1000 * seconds)
         if not ready:
-            raise WorkerTimeoutError(self.index, self.pid, self._timeout or 0)
+            late = WorkerTimeoutError(self.index, self.pid, seconds or 0)
+            self.failure = copy.copy(late)
+            raise late
         # A worker that died is seen even if another process holds its end of the pipe open.
         if all(descriptor != self._descriptor for descriptor, _ in ready):
             raise EOFError
@@ -377,7 +393,7 @@ def _list_handled_signals() -> tuple[int, ...]:
 
 
 def _find_parent(context: BaseContext) -> int | None:
-    """Return the process with which a worker dies at once: not where that would be the fork server or a mere thread."""
+    """Return the process with which a worker dies at once: not where that is the fork server, or would be a thread."""
     is_main = threading.current_thread() is threading.main_thread()
     return os.getpid() if is_main and context.get_start_method() != "forkserver" else None
 

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import select
 import sys
 import time
@@ -125,6 +126,8 @@ class Pool:
         self._failed_starts = _MOST_FAILED_STARTS
         # Whether there is an environment that is lost.
         self._has_lost = False
+        # Whether all environments have been there; a worker that fails to start is a replacement from then on.
+        self._is_loaded = False
         # Which slot the last request named; which call is under way, and what workers returned.
         self._slot = 0
         self._call = _NO_CALL
@@ -208,7 +211,7 @@ class Pool:
         if self._asked:
             self._play()
         while len(self.answered) < count and not self._errors:
-            self._receive(self._timeout)
+            self._receive()
         return self.settle() if self._errors else None
 
     def settle(self) -> BaseException | None:
@@ -224,7 +227,7 @@ class Pool:
         if self._asked:
             self._play()
         while any(handle.owed for handle in self._handles):
-            self._receive(self._timeout)
+            self._receive()
         self._call = _NO_CALL
         errors, self._errors = self._errors, []
         for other in errors[1:]:
@@ -323,6 +326,7 @@ class Pool:
             looks_out=self._looks_out,
             announces=True,
             timeout=self._timeout,
+            start_timeout=self._start_timeout,
         )
         for descriptor in (handle.fileno(), handle.sentinel):
             self._by_descriptor[descriptor] = handle
@@ -341,15 +345,15 @@ class Pool:
 
         crew = Crew(self._crew_rules, 0, self.slots, [None] * len(self._own), report) if self._own else None
         while not all(handle.is_started for handle in self._handles):
-            self._receive(self._start_timeout)
+            self._receive()
             if self._errors:
                 raise self._errors[0]
             report(len(self._own) + sum(handle.loaded for handle in self._handles))
         self._crew = crew
-        self._check_time = 0.0  # by the other timeout from now on
         description = self._handles[0].description if crew is None else crew.describe()
         assert description is not None
         self.description = description
+        self._is_loaded = True
 
     def _ask(self, handle: WorkerHandle, indices: Sequence[int]) -> None:
         """Ask a worker for a step of some of its environments."""
@@ -359,12 +363,25 @@ class Pool:
             handle.request_step(self._slot, indices)
         except WorkerDiedError as death:
             self._lose(handle, death)
+        except WorkerTimeoutError as error:
+            self._miss(handle, error)
+
+    def _ask_for_call(self, handle: WorkerHandle) -> None:
+        """Ask a worker for its part of the call that is under way."""
+        name, make_arguments = self._call
+        try:
+            handle.request_call(name, *make_arguments(handle.environments))
+        except WorkerDiedError as death:
+            self._lose(handle, death)
+        except WorkerTimeoutError as error:
+            self._miss(handle, error)
 
     def _play(self) -> None:
         """Play the step that this process's own environments were asked for."""
         assert self._crew is not None
-        indices, self._asked = self._asked, ()
+        indices = self._asked
         try:
+            self._asked = ()
             self._take(None, Reply(indices, *self._crew.step(self._slot, indices)))
         except Exception as error:
             self._errors.append(error)
@@ -372,9 +389,9 @@ class Pool:
             self._errors.append(gymnasium.error.ResetNeeded("An interrupt cut off a step; call `reset` first."))
             raise
 
-    def _receive(self, timeout: float | None) -> None:
+    def _receive(self) -> None:
         """Wait for messages of workers, and take in all that are there."""
-        wait = None if timeout is None else max(0, 1000 * (self._check_time - time.monotonic()))
+        wait = None if math.isinf(self._check_time) else max(0, 1000 * (self._check_time - time.monotonic()))
         # Who has played as long as the workers have need not wait long for them.
         ready = self._poller.poll(wait) if self._crew is None else self._lookout.wait(wait)
         try:
@@ -389,8 +406,8 @@ class Pool:
                     self._miss(handle, error)
                     break
                 self._take(handle, reply)
-            if timeout is not None and time.monotonic() >= self._check_time:
-                self._find_late(timeout)
+            if time.monotonic() >= self._check_time:
+                self._find_late()
         except BaseException as error:
             self._cut_off(error)
             raise
@@ -398,6 +415,9 @@ class Pool:
     def _take(self, handle: WorkerHandle | None, reply: Reply) -> None:
         """Take in what a worker, or a crew of this process, answered."""
         if reply.error:
+            if handle is not None and not handle.is_started and self._is_loaded:
+                self._failure = reply.error  # a replacement's, which answers nothing
+                raise copy.copy(reply.error)
             self._errors.append(reply.error)
             return
         if handle is not None and reply.result is not None:
@@ -418,12 +438,14 @@ class Pool:
                 self.memories[index] = memory._replace(is_lost=False, is_told=True)
             self._has_lost = any(memory.is_lost for memory in self.memories)
 
-    def _find_late(self, timeout: float) -> None:
-        """Replace workers that have not answered for so many seconds, or raise."""
+    def _find_late(self) -> None:
+        """Replace workers that have not answered for too long, or raise."""
         now = time.monotonic()
-        self._check_time = now + timeout
+        timeouts = [seconds for seconds in (self._timeout, self._start_timeout) if seconds is not None]
+        self._check_time = now + min(timeouts, default=math.inf)
         for handle in list(self._handles):
-            if not handle.owed and handle.is_started:
+            timeout = handle.timeout
+            if timeout is None or (not handle.owed and handle.is_started):
                 continue
             if now >= handle.since + timeout:
                 reprieve = min(timeout, _REPRIEVE)
@@ -435,23 +457,22 @@ class Pool:
 
     def _miss(self, handle: WorkerHandle, error: WorkerTimeoutError) -> None:
         """Replace a worker that does not answer, or raise."""
-        if not self._can_replace(handle):
+        if not self._restarts_workers:
             raise error
-        self._lose(handle, handle.kill())
+        self._lose(handle, handle.kill(), error)
 
-    def _can_replace(self, handle: WorkerHandle) -> bool:
-        """Return whether a worker may be replaced that is gone: not for ever if it is so before it has started."""
-        self._failed_starts = 0 if handle.is_started else self._failed_starts + 1
-        return self._restarts_workers and self._failed_starts <= _MOST_FAILED_STARTS
-
-    def _lose(self, handle: WorkerHandle, death: WorkerDiedError) -> None:
-        """Replace a worker that is gone, or raise."""
+    def _lose(self, handle: WorkerHandle, death: WorkerDiedError, error: WorkerError | None = None) -> None:
+        """Replace a worker that is gone, or raise `error`, by default its death."""
         for descriptor in (handle.fileno(), handle.sentinel):
             self._poller.unregister(descriptor)
             del self._by_descriptor[descriptor]
-        if not self._can_replace(handle):
-            raise death
+        self._failed_starts = 0 if handle.is_started else self._failed_starts + 1
+        if not self._restarts_workers or self._failed_starts > _MOST_FAILED_STARTS:
+            raise death if error is None else error
         own = handle.environments
+        pending = [index for indices in handle.owed for index in indices or ()]
+        # Those of whose loss the caller knows already are asked for what comes after it.
+        again = [index for index in pending if self.memories[index].is_lost and self.memories[index].is_told]
         warnings.warn(
             f"{death}; its environments, {own[0]} to {own[-1]}, are truncated, and begin anew in another process",
             RuntimeWarning,
@@ -459,22 +480,21 @@ class Pool:
         )
         for index in own:
             memory = self.memories[index]
-            is_lost = memory.has_begun
+            is_told = memory.is_told and (memory.is_lost or not memory.has_begun)
             self.memories[index] = memory._replace(
-                replacements=memory.replacements + 1, is_lost=is_lost, is_told=memory.is_told and not is_lost
+                replacements=memory.replacements + 1, is_lost=memory.has_begun, is_told=is_told
             )
-            self._has_lost |= is_lost
+            self._has_lost |= memory.has_begun
         place = self._handles.index(handle)
         end_workers([handle], 0)
         self._handles[place] = replacement = self._start(place, own)
-        pending = [index for indices in handle.owed for index in indices or ()]
-        if pending and self._crew_rules.autoreset_mode == AutoresetMode.SAME_STEP:
-            replacement.request_step(self._slot, pending)
-        else:
-            self._tell_lost(pending)
-        name, make_arguments = self._call
+        if self._crew_rules.autoreset_mode == AutoresetMode.SAME_STEP:
+            again = pending
+        self._tell_lost([index for index in pending if index not in again])
+        self._ask(replacement, again)
+        name, _ = self._call
         if name in {"reset", "load"}:  # also if it had answered, for the replacement knows nothing of it
-            replacement.request_call(name, *make_arguments(own))
+            self._ask_for_call(replacement)
         elif None in handle.owed:  # there is nothing left of what was to be saved or shown
             self._errors.append(death)
 
@@ -497,10 +517,7 @@ class Pool:
         self._results.clear()
         with _Undivided(self):
             for handle in list(self._handles):
-                try:
-                    handle.request_call(name, *make_arguments(handle.environments))
-                except WorkerDiedError as death:
-                    self._lose(handle, death)
+                self._ask_for_call(handle)
         own = [getattr(self._crew, name)(*make_arguments(self._own))] if self._crew is not None else []
         if error := self.settle():
             raise error
@@ -509,6 +526,8 @@ class Pool:
     def _cut_off(self, error: BaseException) -> None:
         """Note that an exception, as of a signal handler, came where messages could be mistaken from then on."""
         failures = [handle.failure for handle in self._handles if handle.failure is not None]
+        if self._failure is not None:
+            return
         if failures:
             self._failure = failures[0]
         elif not isinstance(error, WorkerError):

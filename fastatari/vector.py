@@ -1,5 +1,6 @@
 """`AtariVectorEnv`: gymnasium's vector environment, in worker processes."""
 
+import multiprocessing
 import operator
 import pickle
 import warnings
@@ -56,7 +57,8 @@ class VectorState(NamedTuple):
         answered (list[int]): which have answered, and were not received.
         finals (dict[int, Final]): what these showed before they were reset.
         restarted (set[int]): which of these were truncated because their worker was lost.
-        shown (dict[int, ndarray]): the last observations of environments that were lost.
+        shown (dict[int, ndarray]): what was received last of environments whose workers were lost.
+        rows (dict[int, ndarray]): of environments that were lost, what they answered before, and was not received.
         np_random (tuple): the vector environment's own generator and its seed.
     """
 
@@ -72,6 +74,7 @@ class VectorState(NamedTuple):
     finals: dict[int, Final]
     restarted: set[int]
     shown: dict[int, Array]
+    rows: dict[int, Array]
     np_random: tuple[np.random.Generator | None, int | None]
 
 
@@ -94,12 +97,13 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         preset (str): as for `AtariEnv`.
         autoreset_mode (AutoresetMode | str): when an environment is reset after the end of an episode: in the next
             step, whose action is ignored then (``NEXT_STEP``); in the same one, whose last observation and info are
-            ``info["final_obs"]`` and ``info["final_info"]`` (``SAME_STEP``); or by the caller (``DISABLED``).
+            ``info["final_obs"]`` and ``info["final_info"]`` (``SAME_STEP``); or by the caller (``DISABLED``), who with
+            a `batch_size` can only reset all.
         batch_size (int, optional): how many environments `recv` waits for: by default all. With fewer, it returns those
             that are ready first.
-        copy (bool): whether observations are the caller's for ever. If not, they are valid until the call after the
-            next of `step`, `send`, `reset` and `load_state`; with fewer environments in a batch, until the next of
-            `recv` and `step`.
+        copy (bool): whether observations are the caller's for ever, in this process. If not, they are valid until the
+            call after the next of `step`, `send`, `reset` and `load_state`; with fewer environments in a batch, until
+            the next of `recv`, `step`, `reset` and `load_state`.
         context (str | multiprocessing.context.BaseContext, optional): the start method of workers, ``"fork"``,
             ``"forkserver"`` or ``"spawn"``; by default the one that `multiprocessing` would use.
         timeout (float, optional): how many seconds a worker may take for a step or any other request; None for any
@@ -174,6 +178,8 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         check_choice("start_states", start_states, START_STATES)
         has_statistics = check_flag("episode_statistics", episode_statistics)
         seconds = check_seconds("timeout", timeout), check_seconds("start_timeout", start_timeout)
+        if context is not None and not isinstance(context, BaseContext):
+            context = multiprocessing.get_context(context)
         if self.num_workers:
             context = check_context(context, rules, "an `AtariVectorEnv` with workers", "`num_workers=0`")
 
@@ -219,8 +225,8 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         # Which cannot play before a reset by the caller, and whether there are none.
         self._needs_reset = np.ones(self.num_envs, np.bool_)
         self._is_ready = False
-        # The last observations as they were given out: an array of all, or a list of each.
-        self._shown: Any = [None] * self.num_envs
+        # What was received last of each environment, if workers are replaced; until then, no memory at all.
+        self._shown = np.zeros_like(self._pool.slots[0].observations)
         # Of gymnasium's own, for as many environments as are in a batch.
         self._merger: VectorEnv[Any, Any, Any] = VectorEnv()
         self._merger.num_envs = self.batch_size
@@ -243,6 +249,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         Raises:
             TypeError, ValueError: an argument is not allowed.
             gymnasium.error.ResetNeeded: there is a mask, and besides it an environment that was never reset.
+            gymnasium.error.AlreadyPendingCallError: there is a mask, and steps that were not received.
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
             WorkerError, Exception: as for `recv`.
         """
@@ -250,25 +257,31 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         mask = self._check_options(options)
         seeds = self._check_seeds(seed)
         indices = range(self.num_envs) if mask is None else np.flatnonzero(mask).tolist()
-        self._forget(indices)
-        if isinstance(seed, int | np.integer):
-            super().reset(seed=seeds[0])
-        self._slot = self._choose_slot()
-        pool = self._pool
-        pool.reset(self._slot, {index: seeds[index] for index in indices})
-        self._show(pool.lost)
-        self._needs_reset[indices] = False
-        self._is_ready = not self._needs_reset.any()
-        if mask is not None:
-            pool.answered.clear()
-            pool.answered.extend(range(self.num_envs))
-        self._is_idle[:] = self._is_whole
-        self._pending = self.num_envs
-        batch = self._take_answered()
-        observations = self._take_observations(batch, None)
-        if self._restarts:
-            self._remember(batch, observations)
-        return observations, self._take_infos(batch, True if mask is None else mask)
+        if mask is not None and self._pending:
+            raise _already_pending("reset")
+        try:
+            self._forget(indices)
+            if isinstance(seed, int | np.integer):
+                super().reset(seed=seeds[0])
+            self._slot = self._choose_slot()
+            pool = self._pool
+            pool.reset(self._slot, {index: seeds[index] for index in indices})
+            self._show(pool.lost)
+            self._needs_reset[indices] = False
+            self._is_ready = not self._needs_reset.any()
+            if mask is not None:
+                pool.answered.clear()
+                pool.answered.extend(range(self.num_envs))
+            self._is_idle[:] = self._is_whole
+            self._pending = self.num_envs
+            batch = self._take_answered()
+            observations = self._take_observations(batch, None)
+            if self._restarts:
+                self._remember(batch, observations)
+            return observations, self._take_infos(batch, True if mask is None else mask)
+        except BaseException:
+            self._cut_off()
+            raise
 
     def step(self, actions: Any, out: Any = None) -> StepResult:
         """Apply an action in each environment received last, and wait for a batch: `send`, then `recv`.
@@ -314,14 +327,18 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         self._check_turn(indices)
         checked = self._check_actions(actions, count, indices)
         pool = self._pool
-        self._slot = self._choose_slot()
-        if indices is None:
-            pool.slots[self._slot].actions[:] = checked
-        else:
-            pool.slots[self._slot].actions[indices] = checked
-            self._is_idle[indices] = False
-        self._pending += count
-        pool.request_steps(self._slot, None if indices is None else indices.tolist())
+        try:
+            self._slot = self._choose_slot()
+            if indices is None:
+                pool.slots[self._slot].actions[:] = checked
+            else:
+                pool.slots[self._slot].actions[indices] = checked
+                self._is_idle[indices] = False
+            self._pending += count
+            pool.request_steps(self._slot, None if indices is None else indices.tolist())
+        except BaseException:
+            self._cut_off()
+            raise
 
     def recv(self, out: Any = None) -> StepResult:
         """Wait for a batch of environments that were asked.
@@ -336,8 +353,9 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             TypeError, ValueError: `out` is not allowed.
             gymnasium.error.NoAsyncCallError: so many were not asked.
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
-            WorkerDiedError: a worker is gone. All further calls but `close` raise it again.
-            WorkerTimeoutError: a worker is late. Waiting again is allowed.
+            WorkerDiedError: a worker is gone, and could not be replaced. All further calls but `close` raise it again.
+            WorkerTimeoutError: a worker is late. Waiting again is allowed; if it stopped in the middle of a message,
+                that raises this again.
             WorkerError: an exception, as of a signal handler, cut off a message. All further calls but `close` raise it
                 again.
             Exception: what a worker raised, with a note that names it, and its traceback as the cause. The next call
@@ -373,6 +391,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         Raises:
             gymnasium.error.ResetNeeded, gymnasium.error.AlreadyPendingCallError,
             gymnasium.error.ClosedEnvironmentError, WorkerError, Exception: as for `render`.
+            WorkerDiedError: a worker was lost meanwhile. If it was replaced, the next call goes on.
         """
         self._settle("save_state")
         pool = self._pool
@@ -389,7 +408,8 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             list(pool.answered),
             pool.finals,
             pool.restarted,
-            {index: self._shown[index] for index in pool.lost},
+            {index: self._shown[index].copy() for index in {*pool.lost, *pool.restarted}},
+            {index: pool.slots[self._slot].observations[index].copy() for index in pool.lost if index in pool.answered},
             (self._np_random, self._np_random_seed),
         )
         return pickle.dumps(state)
@@ -405,7 +425,8 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
                 `autoreset_mode`, in this process or another. The number of workers may be another.
 
         Returns:
-            tuple: the observations of all environments that wait for an action, and info, as they were received.
+            tuple: the observations of all environments that wait for an action, as they were received; and info,
+            without what was told only once: ``final_obs``, ``final_info`` and ``restarted``.
 
         Raises:
             TypeError: `state` is not bytes-like.
@@ -416,32 +437,46 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         self._check_open()
         loaded = self._check_state(state)
         pool = self._pool
-        self._forget(range(self.num_envs))
-        self._slot = self._choose_slot()
-        pool.slots[self._slot].records[:] = loaded.records
-        pool.load(self._slot, loaded.members, loaded.memories)
-        pool.answered.extend(loaded.answered)
-        pool.finals.update(loaded.finals)
-        pool.restarted.update(loaded.restarted)
-        pool.is_plain = False
-        self._shown = [loaded.shown.get(index) for index in range(self.num_envs)]
-        self._show(loaded.shown)
-        self._np_random, self._np_random_seed = loaded.np_random
-        self._is_idle[:], self._needs_reset[:] = loaded.is_idle, loaded.needs_reset
-        self._is_ready = not self._needs_reset.any()
-        self._pending = len(loaded.answered)
-        self._received = np.flatnonzero(self._is_idle)
-        if self._is_whole:
-            return self._take_observations(None, None), self._take_infos(None)
-        return pool.slots[self._slot].observations[self._received], self._take_infos(self._received)
+        try:
+            self._forget(range(self.num_envs))
+            self._slot = self._choose_slot()
+            slot = pool.slots[self._slot]
+            slot.records[:] = loaded.records
+            pool.load(self._slot, loaded.members, loaded.memories)
+            pool.answered.extend(loaded.answered)
+            pool.finals.update(loaded.finals)
+            pool.restarted.update(loaded.restarted)
+            pool.is_plain = False
+            for index, observation in loaded.shown.items():
+                self._shown[index] = observation
+            self._show(loaded.shown)
+            for index, observation in loaded.rows.items():
+                slot.observations[index] = observation
+            self._np_random, self._np_random_seed = loaded.np_random
+            self._is_idle[:], self._needs_reset[:] = loaded.is_idle, loaded.needs_reset
+            self._is_ready = not self._needs_reset.any()
+            self._pending = len(loaded.answered)
+            self._received = np.flatnonzero(self._is_idle)
+            batch = None if self._is_whole else self._received
+            observations = self._take_observations(None, None) if batch is None else slot.observations[batch]
+            if self._restarts:
+                self._remember(batch, observations)
+            return observations, self._take_infos(batch)
+        except BaseException:
+            self._cut_off()
+            raise
 
     def get_action_meanings(self) -> list[str]:
         """Return the names of the actions, by index."""
         return list(self._pool.description.action_meanings)
 
     def close_extras(self, timeout: float = GRACE) -> None:
-        """End the workers, by force those that take longer than so many seconds; called by `close`."""
-        self._pool.close(timeout)
+        """End the workers, by force those that take longer than so many seconds; called by `close`.
+
+        Raises:
+            TypeError, ValueError: `timeout` is no such number.
+        """
+        self._pool.close(check_seconds("timeout", timeout) or GRACE)
 
     def __enter__(self) -> Self:
         return self
@@ -461,26 +496,31 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
 
     def _recv(self, target: Array | None, out: Any) -> StepResult:
         if self._pending < self.batch_size:
+            self._pool.check()
             raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
         pool = self._pool
         if error := pool.gather(self.batch_size):
             self._forget(range(self.num_envs))
             raise error
-        is_plain = pool.is_plain
-        batch = self._take_answered()
-        observations = self._take_observations(batch, target)
-        if is_plain and batch is None:
-            rewards, terminated, truncated, infos = self._reader.read(self._slot)
-        else:
-            take = _copy if batch is None else operator.itemgetter(batch)
-            records = pool.slots[self._slot].records
-            rewards, terminated, truncated = (take(records[name]) for name in ("reward", "terminated", "truncated"))
-            infos = self._take_infos(batch)
-            if pool.finals or pool.restarted:
-                self._add_ends(infos)
-        if self._restarts:
-            self._remember(batch, observations)
-        return observations if out is None else out, rewards, terminated, truncated, infos
+        try:
+            is_plain = pool.is_plain
+            batch = self._take_answered()
+            observations = self._take_observations(batch, target)
+            if is_plain and batch is None:
+                rewards, terminated, truncated, infos = self._reader.read(self._slot)
+            else:
+                take = _copy if batch is None else operator.itemgetter(batch)
+                records = pool.slots[self._slot].records
+                rewards, terminated, truncated = (take(records[name]) for name in ("reward", "terminated", "truncated"))
+                infos = self._take_infos(batch)
+                if pool.finals or pool.restarted:
+                    self._add_ends(infos)
+            if self._restarts:
+                self._remember(batch, observations)
+            return observations if out is None else out, rewards, terminated, truncated, infos
+        except BaseException:
+            self._cut_off()
+            raise
 
     def _take_answered(self) -> Array | None:
         """Take a batch of environments that have answered; return which, or None for all."""
@@ -541,15 +581,11 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
                 merge(infos, {"final_obs": final.observation, "final_info": final.info}, place)
 
     def _remember(self, batch: Array | None, observations: Array) -> None:
-        """Note what was shown last of each environment, for when its worker is lost."""
-        if batch is None:
-            self._shown = observations
-        else:
-            for index, observation in zip(batch.tolist(), observations, strict=True):
-                self._shown[index] = observation if self._copies else observation.copy()
+        """Note what was received last of environments, for when their worker is lost: the caller may change its own."""
+        self._shown[slice(None) if batch is None else batch] = observations
 
     def _show(self, lost: Iterable[int]) -> None:
-        """Write the last observations of environments that have none of their own."""
+        """Write what was received last of environments that have nothing else to show."""
         observations = self._pool.slots[self._slot].observations
         for index in lost:
             observations[index] = self._shown[index]
@@ -576,6 +612,13 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         self._needs_reset[list(indices)] = True
         self._is_ready = False
 
+    def _cut_off(self) -> None:
+        """Note that an exception, as of a signal handler, came where it is not known any more who waits for what."""
+        self._pending = 0
+        self._needs_reset[:] = True
+        self._is_ready = False
+        self._pool.is_plain = False
+
     def _settle(self, name: str) -> None:
         """Make sure that no worker owes an answer; if a batch is all environments, that it was received."""
         self._check_open()
@@ -598,11 +641,12 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         if not self._is_ready:
             needs_reset = self._needs_reset if indices is None else self._needs_reset[indices]
             if needs_reset.any():
+                self._pool.check()
                 which = np.flatnonzero(needs_reset) if indices is None else indices[needs_reset]
                 raise gymnasium.error.ResetNeeded(
                     f"Cannot step environments that need a `reset` first: {', '.join(map(str, which))}"
                 )
-        if self._pending and (indices is None or not self._is_idle[indices].all()):
+        if self._pending and (indices is None or not len(indices) or not self._is_idle[indices].all()):
             raise _already_pending("send")
 
     def _check_actions(self, actions: Any, count: int, indices: Array | None) -> Array:
@@ -619,7 +663,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             raise ValueError(
                 "`env_id` must be None where a batch is all environments; a smaller `batch_size` allows it"
             )
-        array = check_integers("env_id", env_id, max(1, np.size(env_id)), "for each action")
+        array = check_integers("env_id", env_id, None, "for each action")
         for index in array.tolist():
             if not 0 <= index < self.num_envs:
                 raise ValueError(f"`env_id` must be from 0 to {self.num_envs - 1}, got {index}")
@@ -651,7 +695,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         check = self.rules.check_seed
         if seed is None:
             return [None] * self.num_envs
-        if isinstance(seed, Sequence | np.ndarray) and not isinstance(seed, str | bytes):
+        if isinstance(seed, Sequence | np.ndarray) and np.ndim(seed) and not isinstance(seed, str | bytes):
             if len(seed) != self.num_envs:
                 raise ValueError(
                     f"If seeds are passed as a list the length must match num_envs={self.num_envs} but got "

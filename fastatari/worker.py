@@ -7,6 +7,7 @@ import os
 import select
 import signal
 from collections.abc import Iterator
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -32,7 +33,8 @@ class Assignment(NamedTuple):
         looks_out (bool): whether it may use a core to wait.
         announces (bool): whether it tells how its environments are loaded, and then what they are.
         ignored_signals (tuple[int, ...]): the signals that its caller handles.
-        parent (int | None): the process with whose thread it is to die; None if it is not to.
+        is_served (bool): whether its parent is a fork server, which ends when its caller does.
+        parent (int | None): else the process with whose thread it is to die; None if it is not to.
     """
 
     crew_rules: CrewRules
@@ -44,6 +46,7 @@ class Assignment(NamedTuple):
     looks_out: bool
     announces: bool
     ignored_signals: tuple[int, ...]
+    is_served: bool
     parent: int | None
 
 
@@ -88,11 +91,19 @@ def _prepare(assignment: Assignment) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in (signal.SIGINT, *assignment.ignored_signals):
         signal.signal(number, signal.SIG_IGN)
-    if assignment.parent is not None:
+    parent = assignment.parent
+    if assignment.is_served:
+        parent = os.getppid()
+        # The server lives as long as anybody has this descriptor, with which its children could ask for more processes.
+        server: Any = forkserver._forkserver
+        if getattr(server, "_forkserver_alive_fd", None) is not None:
+            os.close(server._forkserver_alive_fd)
+            server._forkserver_alive_fd = None
+    if parent is not None:
         # A worker that hangs would not notice that the pipe was closed.
         with contextlib.suppress(AttributeError):
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != assignment.parent:
+        if os.getppid() != parent:
             os._exit(0)
 
 

@@ -467,9 +467,13 @@ def test_seeds_are_for_the_environments_and_the_vector_environment():
         ({"restart_workers": None}, TypeError, "`restart_workers` must be True or False, got None"),
         ({"episode_statistics": "no"}, TypeError, "`episode_statistics` must be True or False, got 'no'"),
         ({"context": "illegal"}, ValueError, "cannot find context for 'illegal'"),
-        ({"timeout": 0}, ValueError, r"`timeout` must be positive or None, got 0\.0"),
+        ({"timeout": 0}, ValueError, r"`timeout` must be positive and at most 1000000, or None, got 0\.0"),
         ({"timeout": "1"}, TypeError, "`timeout` must be a number, got '1'"),
-        ({"start_timeout": float("nan")}, ValueError, "`start_timeout` must be positive or None, got nan"),
+        (
+            {"start_timeout": float("nan")},
+            ValueError,
+            "`start_timeout` must be positive and at most 1000000, or None, got nan",
+        ),
         ({"render_mode": "human"}, ValueError, "`render_mode` must be one of None, 'rgb_array', got 'human'"),
         ({"start_states": "false"}, ValueError, "`start_states` must be one of 'saved', 'true', got 'false'"),
         ({"preset": "sb4"}, ValueError, "`preset` must be one of .* got 'sb4'"),
@@ -639,7 +643,14 @@ def test_calls_out_of_turn_are_named_for_parts_of_a_batch():
         ([0], [9], ValueError, "`env_id` must be from 0 to 3, got 9"),
         ([0, 0], [first[0], first[0]], ValueError, "`env_id` must name no environment twice"),
         ([0], [1.0], TypeError, "`env_id` must be integers, one for each action, got dtype float64"),
-        ([], [], ValueError, r"`env_id` must have shape \(1,\)"),
+        ([], [], ValueError, r"`env_id` must have shape \(n,\), one integer for each action, got shape \(0,\)"),
+        (
+            [0, 0],
+            [[0], [1, 2]],
+            ValueError,
+            r"`env_id` must have shape \(n,\), one integer for each action, got \[\[0\]",
+        ),
+        ([0], 0, TypeError, "`env_id` must be a sequence of n integers, one for each action, got 0"),
         ([0, 0], [first[0]], ValueError, r"`actions` must have shape \(1,\)"),
     ]:
         with pytest.raises(error, match=message):
