@@ -258,7 +258,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         seeds = self._check_seeds(seed)
         indices = range(self.num_envs) if mask is None else np.flatnonzero(mask).tolist()
         if mask is not None and self._pending:
-            raise _already_pending("reset")
+            self._raise_pending("reset")
         try:
             self._forget(indices)
             if isinstance(seed, int | np.integer):
@@ -449,7 +449,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             pool.is_plain = False
             for index, observation in loaded.shown.items():
                 self._shown[index] = observation
-            self._show(loaded.shown)
+            self._show(pool.lost)
             for index, observation in loaded.rows.items():
                 slot.observations[index] = observation
             self._np_random, self._np_random_seed = loaded.np_random
@@ -623,7 +623,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         """Make sure that no worker owes an answer; if a batch is all environments, that it was received."""
         self._check_open()
         if self._is_whole and self._pending:
-            raise _already_pending(name)
+            self._raise_pending(name)
         if not all(memory.has_begun for memory in self._pool.memories):
             raise gymnasium.error.ResetNeeded(f"Cannot call `{name}` before calling `reset`.")
         if error := self._pool.settle():
@@ -647,7 +647,13 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
                     f"Cannot step environments that need a `reset` first: {', '.join(map(str, which))}"
                 )
         if self._pending and (indices is None or not len(indices) or not self._is_idle[indices].all()):
-            raise _already_pending("send")
+            self._raise_pending("send")
+
+    def _raise_pending(self, name: str) -> NoReturn:
+        self._pool.check()
+        raise gymnasium.error.AlreadyPendingCallError(
+            f"Calling `{name}` while waiting for a pending call to `send` to complete.", "send"
+        )
 
     def _check_actions(self, actions: Any, count: int, indices: Array | None) -> Array:
         array = check_integers("actions", actions, count, "for each environment")
@@ -736,9 +742,3 @@ def _check_mode(mode: Any) -> AutoresetMode:
     except ValueError:
         allowed = ", ".join(f"{each} ({each.value!r})" for each in AutoresetMode)
         raise ValueError(f"`autoreset_mode` must be one of {allowed}, got {mode!r}") from None
-
-
-def _already_pending(name: str) -> gymnasium.error.AlreadyPendingCallError:
-    return gymnasium.error.AlreadyPendingCallError(
-        f"Calling `{name}` while waiting for a pending call to `send` to complete.", "send"
-    )

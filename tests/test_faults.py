@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
@@ -27,7 +28,9 @@ from fastatari import (
     WorkerTimeoutError,
     crew,
     handle,
+    pool,
     protocol,
+    vector,
     worker,
 )
 
@@ -64,6 +67,12 @@ def twin():
     env = AtariVectorEnv("breakout", NUM, num_workers=0)
     env.reset(seed=3)
     return env
+
+
+def reset_twin():
+    other = twin()
+    other.reset(seed=3)
+    return other
 
 
 def assert_goes_on(env, other, steps=5):
@@ -564,6 +573,188 @@ def test_what_is_lost_cannot_be_saved_but_what_came_of_it(make):
         assert mine[-1].keys() == theirs[-1].keys()
 
 
+def lose(env, index):
+    """Kill a worker, and wait until it is gone."""
+    kill(env, index)
+    env._pool.processes[index].join(5)
+
+
+def test_what_was_shown_last_is_not_what_the_caller_made_of_it(make):
+    env, other = make(restart_workers=True), twin()
+    out = np.zeros((NUM, 4, 84, 84), np.uint8)
+    for step in (lambda: env.step(ACTIONS[0]), lambda: env.step(ACTIONS[1], out)):
+        mine = step()[0]
+        last = mine.copy()
+        mine[:] = 7
+        lose(env, 1)
+        with pytest.warns(RuntimeWarning, match="worker 1"):
+            observations, *_, truncated, _ = env.step(ACTIONS[2])
+        assert truncated.tolist() == [False, False, True, True]
+        assert np.array_equal(observations[2:], last[2:])
+        env.reset(seed=3)
+    assert_goes_on(env, other)
+
+
+def test_parts_of_a_batch_in_one_array_do_not_mix_what_was_shown_last(make):
+    env = make(restart_workers=True, batch_size=2)
+    out, shown, told = np.zeros((2, 4, 84, 84), np.uint8), {}, set()
+    for number in range(200):
+        if number == 100:
+            lose(env, 0)
+        with pytest.warns(RuntimeWarning, match="worker 0") if number == 100 else contextlib.nullcontext():
+            *_, truncated, infos = env.step([number % 4, 1], out)
+        for row, index in enumerate(infos["env_id"].tolist()):
+            if truncated[row]:
+                told.add(index)
+                assert np.array_equal(out[row], shown[index])
+            shown[index] = out[row].copy()
+    assert told == {0, 1}
+
+
+def test_a_worker_lost_after_a_load_shows_what_that_showed(make):
+    env = make(restart_workers=True)
+    observations, _ = env.load_state(env.save_state())
+    lose(env, 0)
+    with pytest.warns(RuntimeWarning, match="worker 0"):
+        shown, *_, truncated, _ = env.step(ACTIONS[0])
+    assert truncated.tolist() == [True, True, False, False]
+    assert np.array_equal(shown[:2], observations[:2])
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+@pytest.mark.parametrize("when", ["answered", "first", "asked"])
+def test_what_was_not_received_is_saved_if_its_worker_is_lost(when, mode, make):
+    env, other = (make(restart_workers=True, batch_size=2, autoreset_mode=mode) for _ in range(2))
+    if when != "first":
+        env.recv()
+        env.send([1] * NUM, range(NUM))
+        env.recv(), env.recv()
+    if when == "answered":
+        env.send([2] * NUM, range(NUM))
+    env._pool.settle()
+    lose(env, 0)
+    is_noticed = contextlib.nullcontext() if when == "asked" else pytest.raises(WorkerDiedError, match=r"^worker 0 ")
+    with pytest.warns(RuntimeWarning, match="worker 0"), is_noticed:
+        env.send([2] * NUM, range(NUM)) if when == "asked" else env.save_state()
+    state = env.save_state()
+    other.load_state(state)
+    for number in range(12):
+        mine, theirs = (each.recv() if number < 2 - (when == "first") else step(each) for each in (env, other))
+        assert_same_step(mine, theirs)
+        for name in ("env_id", "restarted", "final_obs"):
+            assert (name in mine[-1]) == (name in theirs[-1])
+            if name in mine[-1]:
+                assert all(np.array_equal(*pair) for pair in zip(mine[-1][name], theirs[-1][name], strict=True))
+
+
+def step(env):
+    """Play those received last, and all others before them, so that who is ready first does not matter."""
+    env.send([3, 1])
+    env._pool.settle()
+    env._pool.answered = type(env._pool.answered)(sorted(env._pool.answered))
+    return env.recv()
+
+
+def test_what_is_lost_is_shown_black(make):
+    env = make(restart_workers=True, render_mode="rgb_array")
+    screens = env.render()
+    assert all(screen.any() for screen in screens)
+    lose(env, 1)
+    with pytest.warns(RuntimeWarning, match="worker 1"):
+        env.step(ACTIONS[0])
+    screens = env.render()
+    assert [bool(screen.any()) for screen in screens] == [True, True, False, False]
+    assert {screen.shape for screen in screens} == {(210, 160, 3)}
+    env.step(ACTIONS[0])
+    assert all(screen.any() for screen in env.render())
+
+
+def test_who_is_lost_again_before_it_began_is_not_told_of_twice(make):
+    env, other = make(restart_workers=True), twin()
+    kill(env, 0)
+    *_, truncated, _ = assert_replaced(env, 0, lambda: env.step(ACTIONS[0]))
+    assert truncated.tolist() == [True, True, False, False]
+    lose(env, 0)
+    observations, *_, truncated, infos = assert_replaced(env, 0, lambda: env.step(ACTIONS[1]))
+    assert not truncated.any()
+    assert "restarted" not in infos
+    assert infos["_noops"].tolist() == [True, True, False, False]
+    for index in range(2):
+        single = AtariEnv("breakout")
+        assert np.array_equal(observations[index], single.reset(seed=derived_seed(3 + index, 2))[0])
+        assert np.array_equal(env.step(ACTIONS[2])[0][index], single.step(ACTIONS[2][index])[0]) or index
+    for actions in ACTIONS[:2]:
+        other.step(actions)
+
+
+def test_a_worker_that_does_not_read_is_replaced(make):
+    env = make(restart_workers=True, timeout=0.3)
+    state = env.save_state()
+    kill(env, 0, signal.SIGSTOP)
+    with pytest.warns(RuntimeWarning, match="worker 0 .* died: killed by signal 9"), soon(3):
+        observations, _ = env.load_state(state)
+    assert np.array_equal(observations, twin().reset(seed=3)[0])
+    assert_goes_on(env, reset_twin())
+
+
+def test_a_worker_that_does_not_read_is_named(make):
+    env = make(timeout=0.3)
+    state = env.save_state()
+    kill(env, 0, signal.SIGSTOP)
+    for call in (lambda: env.load_state(state), env.reset, lambda: env.step(ACTIONS[0])):
+        with soon(2), pytest.raises(WorkerTimeoutError, match=r"^worker 0 .* has not answered for 0\.3 seconds$"):
+            call()
+
+
+def test_what_is_sent_to_a_replacement_may_wait_for_it():
+    with AtariVectorEnv("breakout", 16, num_workers=1, context="fork", restart_workers=True, timeout=0.5) as env:
+        expected, _ = env.reset(seed=3)
+        state = env.save_state()
+        lose(env, 0)
+        with pytest.warns(RuntimeWarning, match="worker 0"):
+            observations, _ = env.load_state(state)
+    assert np.array_equal(observations, expected)
+
+
+def test_replacements_have_the_time_of_a_start(make):
+    env = make(restart_workers=True, timeout=0.2, context="spawn")
+    lose(env, 0)
+    with pytest.warns(RuntimeWarning, match="worker 0"):
+        env.step(ACTIONS[0])
+    for actions in ACTIONS[:5]:
+        env.step(actions)
+
+
+@pytest.mark.parametrize("timeout", [None, 0.5])
+def test_a_replacement_that_raises_ends_it(timeout, make, monkeypatch):
+    env = make(restart_workers=True, timeout=timeout)
+    monkeypatch.setattr(crew, "Engine", BrokenEngine)
+    lose(env, 0)
+    with pytest.warns(RuntimeWarning, match="worker 0"), pytest.raises(OSError, match=r"^no cartridge"):
+        [env.step(actions) for actions in ACTIONS]
+    for call in (lambda: env.step(ACTIONS[0]), env.reset, env.save_state):
+        with soon(2), pytest.raises(OSError, match=r"^no cartridge"):
+            call()
+
+
+def test_a_late_replacement_counts_once(make, monkeypatch):
+    class SlowCrew(FailingCrew):
+        def __init__(self, *arguments):
+            if orders[8]:
+                orders[8] -= 1
+                time.sleep(60)
+            super().__init__(*arguments)
+
+    env = make(restart_workers=True, timeout=5, start_timeout=0.5)
+    monkeypatch.setattr(worker, "Crew", SlowCrew)
+    orders[8] = 2
+    lose(env, 0)
+    with pytest.warns(RuntimeWarning, match="worker 0") as warned:
+        played = [env.step(actions) for actions in ACTIONS[:5]]
+    assert len(played) == 5
+    assert len(warned) == 3
+
+
 def test_a_replacement_that_cannot_start_ends_it(make, monkeypatch):
     env = make(restart_workers=True)
     monkeypatch.setattr(crew, "Engine", lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL))
@@ -583,6 +774,76 @@ def test_a_replacement_that_cannot_start_ends_it(make, monkeypatch):
 
 class Interrupt(Exception):
     pass
+
+
+FILES = {vector.__file__, pool.__file__}
+
+
+def count_lines(function, stop):
+    """Call a function; raise `Interrupt` before one of the lines of `FILES`. Return how many were begun."""
+    count = 0
+
+    def trace(frame, event, _):
+        nonlocal count
+        if frame.f_code.co_filename not in FILES:
+            return None
+        if event == "line":
+            count += 1
+            if count == stop:
+                raise Interrupt
+        return trace
+
+    sys.settrace(trace)
+    try:
+        function()
+    finally:
+        sys.settrace(None)
+    return count
+
+
+@pytest.mark.parametrize("stride", [6, pytest.param(1, marks=pytest.mark.chaos)])
+@pytest.mark.parametrize(("batch_size", "num_workers"), [(NUM, 1), (NUM, None), (2, 2)])
+def test_an_interrupt_at_any_line_neither_hangs_nor_gives_wrong_observations(batch_size, num_workers, stride, make):
+    def start():
+        env = make(batch_size=batch_size, num_workers=num_workers, timeout=3)
+        if batch_size < NUM:
+            env.recv()
+        return env
+
+    def play():
+        env.send(np.ones(NUM, int), None if batch_size == NUM else range(NUM))
+        for _ in range(NUM // batch_size):
+            received.append(env.recv())  # noqa: PERF401 - one by one
+
+    other = twin()
+    expected = [other.reset(seed=3)[0], *(other.step(np.ones(NUM, int))[0] for _ in range(3))]
+    env, received = start(), []
+    line_num = count_lines(play, 0)
+    assert line_num > 50
+    for stop in range(random.randint(1, stride), line_num + 1, stride):
+        env.close() if env._pool._failure else None
+        env = start() if env.closed else env
+        env.reset(seed=3)
+        if batch_size < NUM:
+            env.recv()
+        received.clear()
+        with contextlib.suppress(Interrupt):
+            count_lines(play, stop)
+        allowed = (
+            WorkerError,
+            gymnasium.error.ResetNeeded,
+            gymnasium.error.NoAsyncCallError,
+            gymnasium.error.AlreadyPendingCallError,
+        )
+        for call in (env.recv, play, env.recv):
+            with contextlib.suppress(allowed):
+                received.append(call())
+        shown = {index: expected[0][index] for index in range(NUM)}
+        for observations, *_, infos in filter(None, received):
+            for row, index in enumerate(infos["env_id"].tolist()):
+                step = next(n for n, each in enumerate(expected) if np.array_equal(each[index], observations[row]))
+                assert step > next(n for n, each in enumerate(expected) if np.array_equal(each[index], shown[index]))
+                shown[index] = observations[row].copy()
 
 
 @pytest.mark.parametrize("name", ["write", "read"])

@@ -375,6 +375,34 @@ def test_tensors_are_written_to():
     assert np.array_equal(tensor.numpy(), play_twin("gymnasium@1", AutoresetMode.NEXT_STEP)[1][0])
 
 
+class OldTensor:
+    """One whose `__dlpack__` cannot say whether it may be written to, as before version 1 of the protocol."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __dlpack__(self, **_):
+        return self.array.__dlpack__()
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+def test_old_tensors_are_written_to():
+    env = make(num_workers=0)
+    env.reset(seed=3)
+    tensor = OldTensor(np.zeros((NUM, 4, 84, 84), np.uint8))
+    assert env.step([0] * NUM, out=tensor)[0] is tensor
+    assert tensor.array.any()
+    frozen = OldTensor(np.zeros((NUM, 4, 84, 84), np.uint8))
+    frozen.array.flags.writeable = False
+    with pytest.raises((ValueError, BufferError), match=r"(?i)read-?only"):
+        env.step([0] * NUM, out=frozen)
+
+
 @pytest.mark.parametrize(
     "convert",
     [
@@ -576,6 +604,7 @@ BAD_RESETS = [
     ([1, 2, 3], None, ValueError, "the length must match num_envs=4 but got length=3"),
     ([1, 2, 3, -4], None, ValueError, "`seed` must be at least 0, got -4"),
     ([1, 2, 3, 4.0], None, TypeError, "`seed` must be an integer, got 4.0"),
+    (np.array(1.0), None, TypeError, "`seed` must be an integer, got array"),
     (None, 7, TypeError, "`options` must be a dict, got 7"),
     (None, {"mask": 1}, ValueError, "`options` may hold 'reset_mask', got 'mask'"),
     (None, {"reset_mask": [True] * 4}, TypeError, r"`options\['reset_mask'\]` must be a numpy array, got list"),
@@ -680,6 +709,53 @@ def test_a_finished_environment_needs_a_reset_where_nobody_else_does_it():
     env.reset(options={"reset_mask": truncated})
     env.step([0] * NUM)
     env.close()
+
+
+def test_a_bad_timeout_of_a_close_closes_nothing():
+    env = make(num_workers=2)
+    env.reset(seed=0)
+    with pytest.raises(TypeError, match="`timeout` must be a number, got 'x'"):
+        env.close(timeout="x")
+    env.step([0] * NUM)
+    env.close(timeout=0.5)
+    assert env.closed
+
+
+def test_a_context_has_to_be_one_even_where_none_is_used():
+    with pytest.raises(ValueError, match="cannot find context for 'illegal'"):
+        make(num_workers=0, context="illegal")
+
+
+def test_some_environments_are_not_reset_while_others_play():
+    env, twin = make(num_workers=2), make(num_workers=0)
+    env.reset(seed=0), twin.reset(seed=0)
+    env.send([1] * NUM)
+    with pytest.raises(gymnasium.error.AlreadyPendingCallError, match="Calling `reset` while waiting for a pending"):
+        env.reset(options={"reset_mask": np.array([True, False, False, False])})
+    assert_same(env.recv()[:-1], twin.step([1] * NUM)[:-1])
+    env.close()
+
+
+def test_screens_are_those_of_single_environments():
+    env = AtariVectorEnv("breakout", 3, num_workers=0, render_mode="rgb_array", max_episode_steps=40)
+    singles = [AtariEnv("breakout", render_mode="rgb_array", max_episode_steps=40) for _ in range(3)]
+    env.reset(seed=0)
+    is_over = [False] * 3
+    for seed, single in enumerate(singles):
+        single.reset(seed=seed)
+    rng = np.random.default_rng(0)
+    for _ in range(400):
+        actions = rng.integers(4, size=3)
+        env.step(actions)
+        for index, single in enumerate(singles):
+            if is_over[index]:
+                single.reset()
+                is_over[index] = False
+            else:
+                _, _, terminated, truncated, _ = single.step(actions[index])
+                is_over[index] = terminated or truncated
+        for screen, single in zip(env.render(), singles, strict=True):
+            assert np.array_equal(screen, single.render())
 
 
 def test_nothing_works_after_a_close():
