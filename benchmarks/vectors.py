@@ -7,6 +7,7 @@ reward and end of every environment; and when all rounds are over, its last obse
 
 import argparse
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -186,14 +187,19 @@ class Contender:
     def __init__(self, player: Player, num: int, actions: npt.NDArray[np.int32]) -> None:
         self._player, self._actions = player, actions
         self._counts = np.zeros(num, np.int64)
+        self._rows = itertools.cycle(actions)
         self.batch = player.begin()
+        self._is_whole = len(self.batch.indices) == num
         self.close = player.close
 
     def step(self) -> Batch:
         """Play a step of those of the last batch."""
-        indices = self.batch.indices
-        actions = self._actions[self._counts[indices] % len(self._actions), indices]
-        self._counts[indices] += 1
+        if self._is_whole:
+            actions = next(self._rows)
+        else:
+            indices = self.batch.indices
+            actions = self._actions[self._counts[indices] % len(self._actions), indices]
+            self._counts[indices] += 1
         self.batch = self._player.step(actions)
         return self.batch
 
