@@ -270,7 +270,7 @@ class Emulation:
             pipe.recv()
 
     def play(self, actions: npt.NDArray[np.int32]) -> float:
-        """Play steps with the actions, int32[steps, n]; return the seconds."""
+        """Play steps with the actions, int32[1 + steps, n]; return the seconds of all but the first."""
         for pipe, share in zip(self._pipes, self._shares, strict=True):
             pipe.send(actions[:, share].tolist())
         for pipe in self._pipes:
@@ -297,16 +297,16 @@ def _emulate(pipe: "Connection[Any, Any]", game: str, num: int) -> None:
     legal = ales[0].getMinimalActionSet()
     pipe.send(None)
     while True:
-        rows = pipe.recv()
-        pipe.send(None)
-        pipe.recv()
-        for row in rows:
+        for number, row in enumerate(pipe.recv()):
             for ale, state, index in zip(ales, states, row, strict=True):
                 action = legal[index]
                 for _ in range(_FRAME_SKIP):
                     ale.act(action)
                 if ale.game_over():
                     ale.restoreState(state)
+            if not number:
+                pipe.send(None)
+                pipe.recv()
         pipe.send(None)
 
 
