@@ -15,7 +15,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
@@ -38,6 +38,7 @@ GAMES = ("breakout", "pong", "space_invaders")
 ENVS = 8
 # Of rivals with a process for each environment, no more.
 MOST_PROCESSES = 64
+SECTIONS = ("games", "counts", "parts", "policies", "starts")
 POLICIES = (0.0, 0.001, 0.005)
 
 # fastatari's pool with environments that only emulate: between it and the limit are messages, and waits for the last.
@@ -126,6 +127,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="two minutes instead of twenty, and less exact")
     parser.add_argument("--rivals", nargs="+", default=list(RIVALS), choices=list(RIVALS), metavar="NAME")
+    parser.add_argument("--sections", nargs="+", default=SECTIONS, choices=SECTIONS, metavar="NAME", help=f"{SECTIONS}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save every round's figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the speeds; an .svg or .png")
     parser.add_argument("--start", nargs=2, metavar=("NAME", "ENVS"), help="start only this; what that takes, as JSON")
@@ -136,6 +138,8 @@ def main() -> None:
         )
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     multiprocessing.set_start_method("fork")  # for all that have a choice
+    if arguments.plot and not {"counts", "parts"} <= set(arguments.sections):
+        parser.error("`--plot` needs the sections counts and parts")
     if arguments.start:
         print(json.dumps(start(arguments.start[0], int(arguments.start[1]))))
         return
@@ -145,29 +149,20 @@ def main() -> None:
     threaded = [rival for rival in rivals if rival.is_threaded]
     environment = contenders.describe_environment()
     print(contenders.write_environment(environment), flush=True)
-    games = print_games(rivals, effort)
-    counts = print_counts(rivals, effort)
-    parts = print_parts(threaded, effort)
-    policies = print_policies(rivals, threaded, effort)
-    starts = print_starts(rivals, effort)
+    measures: dict[str, Callable[[], Sequence[Any]]] = {
+        "games": lambda: print_games(rivals, effort),
+        "counts": lambda: print_counts(rivals, effort),
+        "parts": lambda: print_parts(threaded, effort),
+        "policies": lambda: print_policies(rivals, threaded, effort),
+        "starts": lambda: print_starts(rivals, effort),
+    }
+    results = {name: measures[name]() for name in SECTIONS if name in arguments.sections}
 
     if arguments.json:
-        saved = {
-            "environment": environment,
-            **{
-                name: [each._asdict() for each in results]
-                for name, results in {
-                    "games": games,
-                    "counts": counts,
-                    "parts": parts,
-                    "policies": policies,
-                    "starts": starts,
-                }.items()
-            },
-        }
-        arguments.json.write_text(json.dumps(saved, indent=1) + "\n")
+        saved = {name: [each._asdict() for each in section] for name, section in results.items()}
+        arguments.json.write_text(json.dumps({"environment": environment, **saved}, indent=1) + "\n")
     if arguments.plot:
-        plot(counts, parts, environment, arguments.plot)
+        plot(results["counts"], results["parts"], environment, arguments.plot)
 
 
 def name_ours(rival: str) -> str:
