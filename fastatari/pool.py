@@ -81,7 +81,7 @@ class Pool:
         answered (deque[int]): the environments whose answers came; the caller takes them away.
         is_plain (bool): whether their rows are all of kind `STEP`; the caller sets it again.
         finals (dict[int, Final]): what was replaced by resets in the same step; the caller takes them away.
-        restarted (set[int]): those that were truncated because their worker was lost; the same.
+        restarted (set[int]): those that were truncated, or began anew, because their worker was lost; the same.
         memories (list[Memory]): what is known of each environment.
 
     Raises:
@@ -258,8 +258,11 @@ class Pool:
             self.slots[slot].records[:] = self.slots[self._slot].records
         self._slot = slot
         self._call_all("reset", lambda own: (slot, {i - own.start: seeds[i] for i in own if i in seeds}))
-        for index in seeds:
-            self.memories[index] = self.memories[index]._replace(has_begun=True, is_lost=False, is_told=True)
+        for index, seed in seeds.items():
+            memory = self.memories[index]
+            if not memory.is_told and seed is None:  # its generators are not those that it had
+                self.restarted.add(index)
+            self.memories[index] = memory._replace(has_begun=True, is_lost=False, is_told=True)
         self.answered.extend(seeds)
         self.is_plain = False
 

@@ -32,6 +32,7 @@ from fastatari.infos import StepReader, read_rows
 from fastatari.loans import Loans
 from fastatari.pool import Memory, Pool
 from fastatari.rules import AtariRules, check_same_rules
+from fastatari.shared import LOST
 
 Array = npt.NDArray[Any]
 StepResult = tuple[Array, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]
@@ -111,7 +112,8 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         start_timeout (float, optional): how many seconds a worker may take to load an environment.
         restart_workers (bool): whether a worker that dies or is late is replaced, with a `RuntimeWarning`. Its
             environments' episodes are then truncated with ``info["restarted"]``, and go on with a reset. Their seeds
-            follow from the last ones, so that what they play then depends on nothing but that.
+            follow from the last ones, so that what they play then depends on nothing but that. Where it is lost in a
+            `reset`, or before one, that has ``info["restarted"]`` for those of its environments that get no seed.
         render_mode ("rgb_array", optional): whether `render` returns the screens.
         start_states ("saved" | "true"): as for `AtariEnv`.
         episode_statistics (bool): as for `AtariEnv`.
@@ -278,7 +280,10 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             observations = self._take_observations(batch, None)
             if self._restarts:
                 self._remember(batch, observations)
-            return observations, self._take_infos(batch, True if mask is None else mask)
+            infos = self._take_infos(batch, True if mask is None else mask)
+            if pool.restarted:
+                self._add_ends(infos)
+            return observations, infos
         except BaseException:
             self._cut_off()
             raise
@@ -542,8 +547,9 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
     def _take_observations(self, batch: Array | None, target: Array | None) -> Array:
         """Return the observations of a batch, in `target` or in an array that is to be given out."""
         pool = self._pool
-        if pool.restarted and self.autoreset_mode != AutoresetMode.SAME_STEP:
-            self._show(pool.restarted)
+        if pool.restarted:
+            kinds = pool.slots[self._slot].records["kind"]
+            self._show(index for index in pool.restarted if kinds[index] == LOST)
         shared = pool.slots[self._slot].observations
         if batch is not None:
             # The mode spares numpy a copy: there is no index that could be wrong.
@@ -568,13 +574,14 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         return infos
 
     def _add_ends(self, infos: dict[str, Any]) -> None:
-        """Add what was replaced by resets in the same step, and who was truncated because a worker was lost."""
+        """Add what was replaced by resets in the same step, and who is in a new process because a worker was lost."""
         pool, merge = self._pool, self._merger._add_info
+        records = pool.slots[self._slot].records
         for place, index in enumerate(infos["env_id"].tolist()):
             if index in pool.restarted:
                 pool.restarted.discard(index)
                 merge(infos, {"restarted": True}, place)
-                if self.autoreset_mode == AutoresetMode.SAME_STEP:
+                if self.autoreset_mode == AutoresetMode.SAME_STEP and records["truncated"][index]:
                     pool.finals[index] = Final(index, self._shown[index].copy(), {"restarted": True})
             if index in pool.finals:
                 final = pool.finals.pop(index)

@@ -110,14 +110,18 @@ class Killer(threading.Thread):
         self.env, self.rng = env, np.random.default_rng(seed)
         self.stopped = threading.Event()
         self.sent = []
+        self.killed_starting = False
 
     def run(self):
         while not self.stopped.wait(self.rng.uniform(0.02, 0.4)):
             index = int(self.rng.integers(self.env.num_workers))
             number = self.rng.choice(self.SIGNALS, p=(0.6, 0.15, 0.1, 0.15))
             handle = self.env._pool._handles[index]
-            # Three in a row that are lost before they have started are not replaced.
-            if handle.is_started or self.rng.random() < 0.1:
+            # One that is stopped before it has started is given `start_timeout`, a minute, by right; and three in a row
+            # that are lost before they have started are not replaced.
+            may_kill = number != signal.SIGSTOP and not self.killed_starting and self.rng.random() < 0.1
+            if handle.is_started or may_kill:
+                self.killed_starting = not handle.is_started
                 with contextlib.suppress(ProcessLookupError):
                     self.sent.append((index, int(number)))
                     os.kill(handle.pid, number)
@@ -153,7 +157,8 @@ def kill(seconds, rng):
         until, caught = time.monotonic() + rng.uniform(0.5, 4), None
         try:
             while time.monotonic() < until:
-                with within(4, "a step"):
+                # A replacement loads environments, for 0.1 s each and more under load, and may be lost as well.
+                with within(10 if restarts else 4, "a step"):
                     if rng.random() < 0.01:
                         env.reset(seed=1), twin[mode].reset(seed=1)
                         is_true[:] = True
@@ -170,7 +175,8 @@ def kill(seconds, rng):
                         assert np.array_equal(one[is_true], other[is_true]), "a wrong observation"
                     for each, mask in ((env, reset_mask(env, mine)), (twin[mode], reset_mask(twin[mode], theirs))):
                         if mask.any():
-                            each.reset(options={"reset_mask": mask})
+                            _, infos = each.reset(options={"reset_mask": mask})
+                            is_true &= ~infos.get("restarted", np.zeros(NUM, bool))
         except WorkerDiedError as error:
             caught = error.index, -error.exitcode
             deaths += 1

@@ -512,6 +512,38 @@ def test_a_worker_lost_in_a_reset_is_replaced_without_a_trace(make):
     assert_goes_on(env, other)
 
 
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_a_worker_lost_in_a_reset_without_seeds_is_told(mode, make):
+    env, other = make(restart_workers=True, autoreset_mode=mode), twin()
+    env.step(ACTIONS[0]), other.step(ACTIONS[0])
+    kill(env, 1)
+    mask = np.array([True, True, True, False])
+    with pytest.warns(RuntimeWarning, match="worker 1"):
+        observations, infos = env.reset(seed=[None, 8, None, None], options={"reset_mask": mask})
+    other.reset(seed=[None, 8, None, None], options={"reset_mask": mask})
+    assert infos["restarted"].tolist() == infos["_restarted"].tolist() == [False, False, True, False]
+    assert infos["_noops"].tolist() == mask.tolist()
+    assert "final_obs" not in infos
+    assert np.array_equal(observations[2], AtariEnv("breakout").reset(seed=derived_seed(5))[0])
+    # The one that was not asked for is told of in the step to come.
+    *_, truncated, infos = result = env.step(ACTIONS[1])
+    assert_same_step(result, other.step(ACTIONS[1]), slice(0, 2))
+    assert truncated.tolist() == infos["restarted"].tolist() == [False, False, False, True]
+
+
+def test_a_worker_lost_in_a_reset_without_seeds_is_told_in_parts_of_a_batch(make):
+    env = make(restart_workers=True, batch_size=2, autoreset_mode="SameStep")
+    kill(env, 1)
+    with pytest.warns(RuntimeWarning, match="worker 1"):
+        _, infos = env.reset()
+    told = dict(zip(infos["env_id"].tolist(), infos.get("restarted", [False, False]), strict=True))
+    _, _, _, truncated, infos = env.recv()
+    told |= dict(zip(infos["env_id"].tolist(), infos.get("restarted", [False, False]), strict=True))
+    assert told == {0: False, 1: False, 2: True, 3: True}
+    assert not truncated.any()
+    assert "final_obs" not in infos
+
+
 @pytest.mark.parametrize("name", ["reset", "load_state"])
 def test_a_worker_lost_after_its_part_of_a_call_does_that_again(name, make, monkeypatch):
     """Another of them is still at work then, so that the call is not over."""
