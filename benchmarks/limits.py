@@ -22,7 +22,7 @@ import numpy as np
 import presets
 import tables
 from breakdown import LIMIT, OURS, PARTS, THEIRS, Breakdown
-from chart import ACCENT, FAINT, GRID, INK, PALE
+from chart import ACCENT, FAINT, GRID, INK, PALE, Line
 from crews import Account, Race
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch
@@ -279,18 +279,10 @@ def draw_parts(axes: Axes, breakdowns: Sequence[Breakdown]) -> None:
 
 def draw_rates(axes: Axes, races: Sequence[Race]) -> None:
     """Draw a line for each kind."""
-    counts = [race.num for race in races]
-    for kind, color in LINES.items():
-        rates = [race.rates(kind) for race in races]
-        axes.plot(counts, [np.median(each) for each in rates], ".-", linewidth=2, markersize=9, label=kind, color=color)
-        axes.vlines(counts, [min(each) for each in rates], [max(each) for each in rates], color, linewidth=1.2)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(counts, [str(count) for count in counts])
-    axes.set_ylim(0)
-    axes.yaxis.grid(visible=True, color=GRID, linewidth=0.8)
+    lines = [Line(kind, color, {race.num: race.rates(kind) for race in races}) for kind, color in LINES.items()]
+    chart.draw_rates(axes, lines, 3)
     axes.set_xlabel(f"workers on {races[0].game.replace('_', ' ')}", color=INK)
     axes.set_ylabel("steps a second", color=INK)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3, frameon=False, labelcolor=INK)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import numpy.typing as npt
 import tables
-from chart import ACCENT, FAINT, GRID, INK
+from chart import ACCENT, FAINT, INK, Line
 from crews import ActOnly
 from matplotlib.axes import Axes
 from rivals import ALE, EXTRA, LIMIT, OURS, RIVALS, Batch, Emulation, Player, Rival, find_missing
@@ -449,23 +449,15 @@ def draw(axes: Axes, races: Sequence[Race], title: str) -> None:
     """Draw a line for each kind."""
     first = next(name for name in RIVALS if name in races[0].times)
     colors = dict(zip(RIVALS, ("#c8553d", "#e0a030", "#7a4a9e", "#4a9e7a", "#a9c5e2"), strict=True))
-    lines = {LIMIT: (LIMIT, FAINT), OURS: (name_ours(first), ACCENT)} | {n: (n, c) for n, c in colors.items()}
-    for label, (name, color) in lines.items():
-        present = [race for race in races if name in race.times]
-        if not present:
-            continue
-        nums = [race.num for race in present]
-        rates = [1e6 / np.array(race.times[name]) for race in present]
-        axes.plot(nums, [np.median(each) for each in rates], ".-", linewidth=2, markersize=9, label=label, color=color)
-        axes.vlines(nums, [min(each) for each in rates], [max(each) for each in rates], color, linewidth=1.2)
-    nums = [race.num for race in races]
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(nums, [str(num) for num in nums])
-    axes.set_ylim(0)
-    axes.yaxis.grid(visible=True, color=GRID, linewidth=0.8)
+    looks = {LIMIT: (LIMIT, FAINT), OURS: (name_ours(first), ACCENT)} | {n: (n, c) for n, c in colors.items()}
+    lines = []
+    for label, (name, color) in looks.items():
+        rates = {race.num: [1e6 / each for each in race.times[name]] for race in races if name in race.times}
+        if rates:
+            lines.append(Line(label, color, rates))
+    chart.draw_rates(axes, lines, 4)
     axes.set_xlabel(f"environments of {races[0].game}; {title}", color=INK)
     axes.set_ylabel("steps a second, of all", color=INK)
-    axes.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=4, frameon=False, labelcolor=INK)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ _OF_GAMES = {"r": "episode_return", "l": "episode_length", "t": "episode_seconds
 
 
 class StepReader:
-    """Reads the rows of all environments, if they are all of kind `STEP`.
+    """Reads rows, if they are all of kind `STEP`.
 
     What `read_rows` does too, by fewer calls: a caller's share of a step is a few microseconds, if it has to run at
     all, but between two batches its code leaves the processor's caches, and takes twice as long.
@@ -27,20 +27,27 @@ class StepReader:
     """
 
     def __init__(self, slots: list[Slot]) -> None:
-        self._sources = []
-        for slot in slots:
-            words = slot.records.view(np.int64).reshape(len(slot.records), -1)
-            flags = slot.records.view(np.bool_).reshape(len(slot.records), -1)[:, FLAGS]
-            self._sources.append((words[:, FLOATS].view(np.float64).T, words[:, INTEGERS].T, flags.T))
-        self._ones, self._indices = np.ones(len(slots[0].records), np.bool_), np.arange(len(slots[0].records))
+        self._words = [slot.records.view(np.int64).reshape(len(slot.records), -1) for slot in slots]
+        self._sources = [_split(words) for words in self._words]
+        self._indices = np.arange(len(slots[0].records))
 
-    def read(self, slot: int) -> tuple[Array, Array, Array, dict[str, Any]]:
-        """Return rewards, whether episodes are terminated, whether truncated, and infos. All masks are one array."""
-        floats, integers, flags = self._sources[slot]
+    def read(self, slot: int, batch: Array | None) -> tuple[Array, Array, Array, dict[str, Any]]:
+        """Return rewards, whether episodes are terminated, whether truncated, and infos. All masks are one array.
+
+        Args:
+            slot (int): where the rows are.
+            batch (int64[b] | None): of which environments; None for all.
+        """
+        if batch is None:
+            floats, integers, flags = self._sources[slot]
+            indices = self._indices.copy()
+        else:
+            floats, integers, flags = _split(self._words[slot].take(batch, 0))
+            indices = batch.copy()
         rewards, raw_rewards = floats.copy()
         lives, episode_frame_numbers, frame_numbers = integers.copy()
         terminated, truncated, life_lost, game_over = flags.copy()
-        mask = self._ones.copy()
+        mask = np.ones(len(indices), np.bool_)
         infos = {
             "lives": lives,
             "_lives": mask,
@@ -54,10 +61,15 @@ class StepReader:
             "_life_lost": mask,
             "game_over": game_over,
             "_game_over": mask,
-            "env_id": self._indices.copy(),
+            "env_id": indices,
             "_env_id": mask,
         }
         return rewards, terminated, truncated, infos
+
+
+def _split(words: Array) -> tuple[Array, Array, Array]:
+    """Return the floats, float64[2, n], integers, int64[3, n], and flags, bool[4, n], of rows, int64[n, m]."""
+    return words[:, FLOATS].view(np.float64).T, words[:, INTEGERS].T, words.view(np.bool_)[:, FLAGS].T
 
 
 def read_rows(records: Array, take: Callable[[Array], Array], is_asked: Array | bool = True) -> dict[str, Any]:

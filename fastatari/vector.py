@@ -511,8 +511,8 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             is_plain = pool.is_plain
             batch = self._take_answered()
             observations = self._take_observations(batch, target)
-            if is_plain and batch is None:
-                rewards, terminated, truncated, infos = self._reader.read(self._slot)
+            if is_plain:
+                rewards, terminated, truncated, infos = self._reader.read(self._slot, batch)
             else:
                 take = _copy if batch is None else operator.itemgetter(batch)
                 records = pool.slots[self._slot].records
@@ -567,7 +567,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         take = _copy if batch is None else operator.itemgetter(batch)
         count = self.num_envs if batch is None else len(batch)
         infos = read_rows(records, take, is_asked)
-        infos["env_id"] = np.arange(count) if batch is None else batch
+        infos["env_id"] = np.arange(count) if batch is None else batch.copy()
         infos["_env_id"] = np.ones(count, np.bool_)
         if not pool.answered:
             pool.is_plain = True
