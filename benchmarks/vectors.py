@@ -1,12 +1,10 @@
 """Measures `AtariVectorEnv` beside other vector environments: ``python benchmarks/vectors.py``.
 
 All play every round in turn, with the same actions: each rival, fastatari by that rival's rules, and a process on each
-core that only emulates, which is the limit. Before that, each pair plays until it is sure to be equal, every pixel,
-reward and end of every environment; and when all rounds are over, its last observations have to be equal, too.
+core that only emulates, which is the limit. Each pair has to be equal (`races`).
 """
 
 import argparse
-import hashlib
 import itertools
 import json
 import multiprocessing
@@ -18,35 +16,24 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import mock
 
 import ale_py
 import chart
 import contenders
 import matplotlib.pyplot as plt
 import numpy as np
-import numpy.typing as npt
 import tables
 from chart import ACCENT, FAINT, INK, Line
-from crews import ActOnly
 from matplotlib.axes import Axes
-from rivals import ALE, EXTRA, LIMIT, OURS, RIVALS, Batch, Emulation, Player, Rival, find_missing
-
-import fastatari.crew
+from races import POOLED, Account, Race, account, name_ours, race
+from rivals import ALE, EXTRA, LIMIT, OURS, RIVALS, Rival, find_missing
 
 GAMES = ("breakout", "pong", "space_invaders")
 ENVS = 8
 # Of rivals with a process for each environment, no more.
 MOST_PROCESSES = 64
-SECTIONS = ("games", "counts", "parts", "policies", "starts")
+SECTIONS = ("games", "counts", "parts", "cores", "policies", "starts")
 POLICIES = (0.0, 0.001, 0.005)
-
-# fastatari's pool with environments that only emulate: between it and the limit are messages, and waits for the last.
-POOLED = "emulation alone, in step"
-
-# So many actions of each environment, over and over.
-_ACTION_ROWS = 997
-_CHECKED_STEPS = 800  # of all environments together, but some of each
 
 
 class Effort(NamedTuple):
@@ -73,37 +60,6 @@ class Effort(NamedTuple):
 
 FULL = Effort(50, 20, 300, (1, 2, 8, 64, 256), (8, 64, 256), 3, (8, 64, 256))
 QUICK = Effort(5, 3, 100, (1, 8, 64), (8,), 1, (2, 8))
-
-
-class Race(NamedTuple):
-    """What was measured of some environments.
-
-    Attributes:
-        game: the ROM.
-        num: how many there are.
-        batch_size: how many are in a batch.
-        policy: the seconds between two batches.
-        times: the microseconds of a step of one environment in each round; fastatari's by the rules of a rival are
-            under its name and `OURS`.
-    """
-
-    game: str
-    num: int
-    batch_size: int
-    policy: float
-    times: dict[str, list[float]]
-
-    def rate(self, name: str) -> float:
-        """Return the steps a second, summed over the environments."""
-        return 1e6 / float(np.median(self.times[name]))
-
-    def shares(self, name: str) -> list[float]:
-        """Return what part of the limit's speed something has, in each round."""
-        return tables.divide(self.times[LIMIT], self.times[name])
-
-    def gains(self, rival: str) -> list[float]:
-        """Return how many times as fast as a rival fastatari is, in each round."""
-        return tables.divide(self.times[rival], self.times[name_ours(rival)])
 
 
 class Start(NamedTuple):
@@ -153,6 +109,7 @@ def main() -> None:
         "games": lambda: print_games(rivals, effort),
         "counts": lambda: print_counts(rivals, effort),
         "parts": lambda: print_parts(threaded, effort),
+        "cores": lambda: print_cores(effort),
         "policies": lambda: print_policies(rivals, threaded, effort),
         "starts": lambda: print_starts(rivals, effort),
     }
@@ -163,135 +120,6 @@ def main() -> None:
         arguments.json.write_text(json.dumps({"environment": environment, **saved}, indent=1) + "\n")
     if arguments.plot:
         plot(results["counts"], results["parts"], environment, arguments.plot)
-
-
-def name_ours(rival: str) -> str:
-    """Return what fastatari is called that plays by a rival's rules."""
-    return f"{OURS}, {rival}"
-
-
-class Contender:
-    """Environments that have begun, and the actions that they get.
-
-    Args:
-        player: what plays.
-        num: how many environments it has.
-        actions: int32[k, n], the actions of each, over and over.
-    """
-
-    def __init__(self, player: Player, num: int, actions: npt.NDArray[np.int32]) -> None:
-        self._player, self._actions = player, actions
-        self._counts = np.zeros(num, np.int64)
-        self._rows = itertools.cycle(actions)
-        self.batch = player.begin()
-        self._is_whole = len(self.batch.indices) == num
-        self.close = player.close
-
-    def step(self) -> Batch:
-        """Play a step of those of the last batch."""
-        if self._is_whole:
-            actions = next(self._rows)
-        else:
-            indices = self.batch.indices
-            actions = self._actions[self._counts[indices] % len(self._actions), indices]
-            self._counts[indices] += 1
-        self.batch = self._player.step(actions)
-        return self.batch
-
-    def play(self, steps: int, policy: float) -> float:
-        """Play; return the microseconds of a step of one environment.
-
-        The first step does not count: parts of a batch were played before, while others had their turn.
-        """
-        size = len(self.batch.indices)
-        calls = max(4, steps // size)
-        self.step()
-        begin = time.perf_counter()
-        for _ in range(calls):
-            if policy:
-                time.sleep(policy)
-            self.step()
-        return 1e6 * (time.perf_counter() - begin) / (calls * size)
-
-
-class EmulationContender:
-    """The limit, as a contender."""
-
-    def __init__(self, emulation: Emulation, num: int, actions: npt.NDArray[np.int32]) -> None:
-        self._emulation, self._num, self._actions = emulation, num, actions
-        self.close = emulation.close
-
-    def play(self, steps: int, _: float) -> float:
-        """Play; return the microseconds of a step of one environment."""
-        calls = max(4, steps // self._num)
-        self._actions = np.roll(self._actions, calls + 1, 0)
-        return 1e6 * self._emulation.play(self._actions[: calls + 1]) / (calls * self._num)
-
-
-class _Pooled:
-    """fastatari's pool with environments that only emulate."""
-
-    def __init__(self, game: str, num: int) -> None:
-        with mock.patch.object(fastatari.crew, "Engine", ActOnly):
-            self._player = RIVALS[ALE].make_ours(game, num, num)
-        self.begin, self.step, self.close = self._player.begin, self._player.step, self._player.close
-
-
-def check(rival: Rival, ours: Contender, theirs: Contender, num: int) -> None:
-    """Check that two give the same, each environment by itself."""
-    least = max(10, _CHECKED_STEPS // num)
-    seen = []
-    for contender in (ours, theirs):
-        digests: list[list[Any]] = [[] for _ in range(num)]
-        while min(map(len, digests)) < least:
-            for row, index in enumerate(contender.batch.indices.tolist()):
-                observation, is_over = contender.batch.observations[row], bool(contender.batch.is_over[row])
-                is_free = rival.differs_at_end and is_over
-                digest = None if is_free else hashlib.sha256(np.ascontiguousarray(observation)).digest()
-                digests[index].append((digest, float(contender.batch.rewards[row]), is_over))
-            contender.step()
-        seen.append([each[:least] for each in digests])
-    assert seen[0] == seen[1], f"{rival.name} and fastatari differ"
-
-
-def race(
-    game: str,
-    num: int,
-    rivals: Sequence[Rival],
-    effort: Effort,
-    *,
-    rounds: int,
-    batch_size: int | None = None,
-    policy: float = 0.0,
-) -> Race:
-    """Let all play the same rounds in turn, another one first each time."""
-    size = num if batch_size is None else batch_size
-    actions = np.array(contenders.draw_actions(game, (_ACTION_ROWS, num)), np.int32)
-    players: dict[str, Any] = {}
-    try:
-        if not policy:
-            players[LIMIT] = EmulationContender(Emulation(game, num), num, actions)
-            if size == num:
-                players[POOLED] = Contender(_Pooled(game, num), num, actions)
-        for rival in rivals:
-            players[name_ours(rival.name)] = Contender(rival.make_ours(game, num, size), num, actions)
-            players[rival.name] = Contender(rival.make(game, num, size), num, actions)
-            check(rival, players[name_ours(rival.name)], players[rival.name], num)
-        result = Race(game, num, size, policy, {name: [] for name in players})
-        for turn in range(rounds + 1):
-            for name in contenders.rotate(tuple(players), turn):
-                microseconds = players[name].play(effort.steps, policy)
-                if turn:  # the first warms up
-                    result.times[name].append(microseconds)
-        for rival in rivals if size == num else ():
-            ours, theirs = (players[name].batch for name in (name_ours(rival.name), rival.name))
-            rows = ~theirs.is_over if rival.differs_at_end else slice(None)
-            assert np.array_equal(ours.observations[rows], theirs.observations[rows])
-            assert np.array_equal(ours.is_over, theirs.is_over)
-    finally:
-        for player in players.values():
-            player.close()
-    return result
 
 
 def print_games(rivals: Sequence[Rival], effort: Effort) -> list[Race]:
@@ -305,7 +133,7 @@ def print_games(rivals: Sequence[Rival], effort: Effort) -> list[Race]:
     threaded = [rival for rival in rivals if rival.is_threaded]
     groups = [group for group in (threaded, [rival for rival in rivals if not rival.is_threaded]) if group]
     for game, group in itertools.product(GAMES, groups):
-        result = race(game, ENVS, group, effort, rounds=effort.rounds)
+        result = race(game, ENVS, group, rounds=effort.rounds, steps=effort.steps)
         races.append(result)
         tables.print_row(game, LIMIT, f"{result.rate(LIMIT):.0f}", "", "", "")
         tables.print_row(game, POOLED, f"{result.rate(POOLED):.0f}", "", "", tables.write_shares(result.shares(POOLED)))
@@ -336,13 +164,29 @@ def _print_races(title: str, rivals: Sequence[Rival], effort: Effort, nums: Iter
     races = []
     for num in nums:
         present = [rival for rival in rivals if rival.is_threaded or num <= MOST_PROCESSES]
-        result = race(GAMES[0], num, present, effort, rounds=effort.more_rounds, batch_size=choose(num))
+        result = race(GAMES[0], num, present, rounds=effort.more_rounds, steps=effort.steps, batch_size=choose(num))
         races.append(result)
         ours = name_ours(names[0])
         rates = (f"{result.rate(name):.0f}" if name in result.times else "" for name in (LIMIT, ours, *names))
         gains = (tables.write_ratios(result.gains(name)) if name in result.times else "" for name in names)
         tables.print_row(str(num), *rates, tables.write_shares(result.shares(ours)), *gains)
     return races
+
+
+def print_cores(effort: Effort) -> list[Account]:
+    """Measure what becomes of the cores' time, with all environments in a batch and with half of them."""
+    tables.print_head(
+        f"{GAMES[0]}, microseconds of a core for a step; where all are in a batch, the caller is one of those who play",
+        *("environments", "batch", "all cores", "emulation alone", "those who play, beyond that", "caller", "idle"),
+    )
+    accounts = []
+    for num in effort.part_counts:
+        for size in (num, num // 2):
+            result = account(GAMES[0], num, size, effort.more_rounds, 4 * effort.steps)
+            accounts.append(result)
+            columns = result.total, result.emulation, result.work, result.caller, result.idle
+            tables.print_row(str(num), str(size), *(f"{np.median(column):.1f}" for column in columns))
+    return accounts
 
 
 def print_policies(rivals: Sequence[Rival], threaded: Sequence[Rival], effort: Effort) -> list[Race]:
@@ -355,7 +199,15 @@ def print_policies(rivals: Sequence[Rival], threaded: Sequence[Rival], effort: E
     races = []
     for policy in POLICIES:
         for size, present in ((ENVS, rivals), (ENVS // 2, threaded)):
-            result = race(GAMES[0], ENVS, present, effort, rounds=effort.more_rounds, batch_size=size, policy=policy)
+            result = race(
+                GAMES[0],
+                ENVS,
+                present,
+                rounds=effort.more_rounds,
+                steps=effort.steps,
+                batch_size=size,
+                policy=policy,
+            )
             races.append(result)
             columns = (name_ours(names[0]), *names)
             rates = (f"{result.rate(name):.0f}" if name in result.times else "" for name in columns)

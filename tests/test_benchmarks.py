@@ -7,10 +7,9 @@ import crews
 import numpy as np
 import presets
 import pytest
+import races
 import rivals
 import vectors
-
-EFFORT = vectors.Effort(1, 1, 20, (2,), (2,), 1, (2,))
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +21,13 @@ def forked(monkeypatch):
 def test_rivals_are_equal(name):
     rival = rivals.RIVALS[name]
     pytest.importorskip(rival.module)
-    result = vectors.race("breakout", 2, [rival], EFFORT, rounds=1)
+    result = races.race("breakout", 2, [rival], rounds=1, steps=20)
     assert all(len(times) == 1 for times in result.times.values())
-    assert {rivals.LIMIT, vectors.POOLED, name, vectors.name_ours(name)} == result.times.keys()
+    assert {rivals.LIMIT, races.POOLED, name, races.name_ours(name)} == result.times.keys()
 
 
 def test_parts_of_rivals_are_equal():
-    result = vectors.race("pong", 4, [rivals.RIVALS[rivals.ALE]], EFFORT, rounds=1, batch_size=2, policy=0.001)
+    result = races.race("pong", 4, [rivals.RIVALS[rivals.ALE]], rounds=1, steps=20, batch_size=2, policy=0.001)
     assert rivals.LIMIT not in result.times
     assert min(map(min, result.times.values())) > 500
 
@@ -38,10 +37,19 @@ def test_a_difference_is_found():
     actions = np.zeros((1, 2), np.int32)
     player = rival._replace(fields={"preset": "ale", "noop_max": 3}).make_ours("breakout", 2, 2)
     other = rival.make("breakout", 2, 2)
-    contenders = [vectors.Contender(each, 2, actions) for each in (player, other)]
+    contenders = [races.Contender(each, 2, actions) for each in (player, other)]
     with pytest.raises(AssertionError, match="ale-py and fastatari differ"):
-        vectors.check(rival, *contenders, 2)
+        races.check(rival, *contenders, 2)
     player.close(), other.close()
+
+
+@pytest.mark.parametrize("batch_size", [2, 4])
+def test_the_time_of_cores_is_accounted_for(batch_size):
+    account = races.account("pong", 4, batch_size, 2, 20)
+    assert len(account.total) == 2
+    assert np.allclose(np.array(account.total), np.sum(account[3:], 0))
+    assert min(account.emulation) > 50
+    assert (min(account.caller) > 0) == (batch_size < 4)
 
 
 def test_a_start_is_measured():
