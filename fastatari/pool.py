@@ -79,7 +79,7 @@ class Pool:
         memory (RawArray | bytearray): the shared memory.
         slots (list[Slot]): views of it.
         answered (deque[int]): the environments whose answers came; the caller takes them away.
-        is_plain (bool): whether their rows are all of kind `STEP`; the caller sets it again.
+        special (set[int]): those of them whose rows may be of another kind than `STEP`; the same.
         finals (dict[int, Final]): what was replaced by resets in the same step; the caller takes them away.
         restarted (set[int]): those that were truncated, or began anew, because their worker was lost; the same.
         memories (list[Memory]): what is known of each environment.
@@ -110,7 +110,7 @@ class Pool:
         self.memory: Any = context.RawArray("B", self._layout.size) if context else bytearray(self._layout.size)
         self.slots = self._layout.view(self.memory)
         self.answered: deque[int] = deque()
-        self.is_plain = True
+        self.special: set[int] = set()
         self.finals: dict[int, Final] = {}
         self.restarted: set[int] = set()
         self.memories = [Memory()] * num_envs
@@ -237,6 +237,7 @@ class Pool:
     def forget(self) -> None:
         """Forget all answers. To be called when nobody owes one."""
         self.answered.clear()
+        self.special.clear()
         self.finals.clear()
         self.restarted.clear()
 
@@ -263,8 +264,8 @@ class Pool:
             if not memory.is_told and seed is None:  # its generators are not those that it had
                 self.restarted.add(index)
             self.memories[index] = memory._replace(has_begun=True, is_lost=False, is_told=True)
+        self.special.update(seeds)
         self.answered.extend(seeds)
-        self.is_plain = False
 
     def save(self) -> list[MemberState]:
         """Return the state of each environment. To be called when nobody owes an answer.
@@ -425,10 +426,11 @@ class Pool:
             return
         if handle is not None and reply.result is not None:
             self._results[handle.environments.start] = reply.result
+        if not reply.is_plain:
+            self.special.update(reply.indices)
         self.answered.extend(reply.indices)
         if reply.is_plain:
             return
-        self.is_plain = False
         for final in reply.finals:
             self.finals[final.environment] = final
         if self._has_lost:
@@ -510,9 +512,8 @@ class Pool:
                 records[name][index] = value
             self.memories[index] = self.memories[index]._replace(is_told=True)
             self.restarted.add(index)
-        if indices:
-            self.answered.extend(indices)
-            self.is_plain = False
+        self.special.update(indices)
+        self.answered.extend(indices)
 
     def _call_all(self, name: str, make_arguments: Callable[[range], tuple[Any, ...]]) -> list[Any]:
         """Call a method of all crews, with arguments for the environments of each; return what they returned."""

@@ -276,7 +276,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
                 pool.answered.extend(range(self.num_envs))
             self._is_idle[:] = self._is_whole
             self._pending = self.num_envs
-            batch = self._take_answered()
+            batch, _ = self._take_answered()
             observations = self._take_observations(batch, None)
             if self._restarts:
                 self._remember(batch, observations)
@@ -451,7 +451,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             pool.answered.extend(loaded.answered)
             pool.finals.update(loaded.finals)
             pool.restarted.update(loaded.restarted)
-            pool.is_plain = False
+            pool.special.update(loaded.answered)
             for index, observation in loaded.shown.items():
                 self._shown[index] = observation
             self._show(pool.lost)
@@ -508,8 +508,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             self._forget(range(self.num_envs))
             raise error
         try:
-            is_plain = pool.is_plain
-            batch = self._take_answered()
+            batch, is_plain = self._take_answered()
             observations = self._take_observations(batch, target)
             if is_plain:
                 rewards, terminated, truncated, infos = self._reader.read(self._slot, batch)
@@ -527,22 +526,31 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             self._cut_off()
             raise
 
-    def _take_answered(self) -> Array | None:
-        """Take a batch of environments that have answered; return which, or None for all."""
-        answered = self._pool.answered
+    def _take_answered(self) -> tuple[Array | None, bool]:
+        """Take a batch of environments that have answered.
+
+        Returns:
+            tuple: which, or None for all; and whether their rows are all of kind `STEP`.
+        """
+        answered, special = self._pool.answered, self._pool.special
         self._pending -= self.batch_size
-        batch = None
+        batch, is_plain = None, not special
         if self._is_whole:
             answered.clear()
+            special.clear()
         else:
-            batch = np.array(sorted(answered.popleft() for _ in range(self.batch_size)))
+            indices = sorted([answered.popleft() for _ in range(self.batch_size)])
+            if not is_plain:
+                is_plain = special.isdisjoint(indices)
+                special.difference_update(indices)
+            batch = np.array(indices)
             self._received = batch
             self._is_idle[batch] = True
         if self.autoreset_mode == AutoresetMode.DISABLED:
             which = slice(None) if batch is None else batch
             self._needs_reset[which] = self._pool.slots[self._slot].records["needs_reset"][which]
             self._is_ready = not self._needs_reset.any()
-        return batch
+        return batch, is_plain
 
     def _take_observations(self, batch: Array | None, target: Array | None) -> Array:
         """Return the observations of a batch, in `target` or in an array that is to be given out."""
@@ -569,8 +577,6 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         infos = read_rows(records, take, is_asked)
         infos["env_id"] = np.arange(count) if batch is None else batch.copy()
         infos["_env_id"] = np.ones(count, np.bool_)
-        if not pool.answered:
-            pool.is_plain = True
         return infos
 
     def _add_ends(self, infos: dict[str, Any]) -> None:
@@ -624,7 +630,6 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         self._pending = 0
         self._needs_reset[:] = True
         self._is_ready = False
-        self._pool.is_plain = False
 
     def _settle(self, name: str) -> None:
         """Make sure that no worker owes an answer; if a batch is all environments, that it was received."""

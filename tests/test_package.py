@@ -44,6 +44,7 @@ IMPORTS = {
     "pool": {"crew", "errors", "gymnasium", "handle", "lookout", "shared"},
     "vector": {
         "checks", "console", "cores", "crew", "errors", "gymnasium", "handle", "infos", "loans", "pool", "rules",
+        "shared",
     },
     "__init__": {"env", "errors", "frames", "game", "labml", "rules", "vector"},
 }  # fmt: skip

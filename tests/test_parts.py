@@ -1,5 +1,6 @@
 """The small parts of worker pools."""
 
+import operator
 import os
 import select
 import time
@@ -111,9 +112,12 @@ def test_plain_rows_are_read_as_any_others(num, seed):
         slot.records["kind"] = shared.STEP
     reader = StepReader(slots)
     for number, slot in enumerate(slots):
-        expected = read_rows(slot.records, np.copy)
-        rewards, terminated, truncated, infos = reader.read(number)
-        assert np.array_equal(infos.pop("env_id"), np.arange(num))
+        # Of all environments from the first slot, and of some from the other.
+        batch = np.sort(rng.choice(num, rng.integers(1, num + 1), replace=False)) if number else None
+        take = np.copy if batch is None else operator.itemgetter(batch)
+        expected = read_rows(slot.records, take)
+        rewards, terminated, truncated, infos = reader.read(number, batch)
+        assert np.array_equal(infos.pop("env_id"), np.arange(num) if batch is None else batch)
         assert infos.pop("_env_id").all()
         assert infos.keys() == expected.keys()
         for name, values in infos.items():
@@ -121,7 +125,7 @@ def test_plain_rows_are_read_as_any_others(num, seed):
             assert np.array_equal(values, expected[name])
         for name, values in (("reward", rewards), ("terminated", terminated), ("truncated", truncated)):
             assert values.dtype == slot.records[name].dtype
-            assert np.array_equal(values, slot.records[name])
+            assert np.array_equal(values, take(slot.records[name]))
             assert values.flags.c_contiguous
 
 
