@@ -1,9 +1,45 @@
-"""How many cores this process may use."""
+"""How many cores this process may use, and which of them its workers do."""
 
+import contextlib
+import ctypes
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+
+_find_core: Callable[[], int] | None = getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+class Separation:
+    """Keeps other processes off the core of this one, which is about to work beside them.
+
+    Linux often lets a process that is woken begin on the core of the one that wakes it, if the other cores have slept
+    for some milliseconds. If the latter works on instead of waiting, the former begins only when that is over. On a
+    virtual machine with two cores, after a sleep of 5 ms, that was so four times of five: two processes with 1.2 ms to
+    do each took 2.6 ms, and take 1.4 if kept apart.
+
+    Args:
+        pids (Sequence[int]): the other processes.
+    """
+
+    def __init__(self, pids: Sequence[int]) -> None:
+        self._pids = pids
+        self._usable = os.sched_getaffinity(0)
+        self._core = -1
+
+    def renew(self) -> None:
+        """Let them run on all cores that this process was allowed at first, but for the one that it is on now.
+
+        To be called before they are woken. It takes 0.3 us to look, and a system call for each if that has changed.
+        """
+        core = -1 if _find_core is None else _find_core()
+        if core == self._core:
+            return
+        self._core = core
+        others = self._usable - {core}
+        for pid in self._pids if others else ():
+            with contextlib.suppress(OSError):  # it is gone, or this is not allowed
+                os.sched_setaffinity(pid, others)
 
 
 def count_cores(root: Path = Path("/")) -> int:

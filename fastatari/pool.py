@@ -18,10 +18,11 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
+from fastatari.cores import Separation
 from fastatari.crew import Crew, CrewRules, Description, Final, MemberState
 from fastatari.errors import WorkerDiedError, WorkerError, WorkerTimeoutError
 from fastatari.handle import GRACE, Reply, WorkerHandle, end_workers
-from fastatari.lookout import Lookout
+from fastatari.lookout import look_out
 from fastatari.shared import LOST, Layout
 
 # How long a worker may take that was late, in seconds. All are, where a program was stopped and goes on.
@@ -65,7 +66,7 @@ class Pool:
         crew_rules (CrewRules): what the environments play.
         num_envs (int): how many there are.
         num_workers (int): in how many processes. Each has a run of them.
-        plays (bool): whether this process has the first run.
+        plays (bool): whether this process has the first run. Then workers keep off the core that it is on.
         slot_num (int): how many slots the shared memory has.
         context (BaseContext | None): how processes are started; None if there are none.
         group (int): after how many environments a worker answers.
@@ -140,7 +141,8 @@ class Pool:
         self._handles: list[WorkerHandle] = []
         self._by_descriptor: dict[int, WorkerHandle] = {}
         self._poller = select.poll()
-        self._lookout = Lookout(self._poller)
+        # Until when it is worth to wait for workers awake, by `time.perf_counter`.
+        self._awake_until = 0.0
         # Before when no worker is late, by `time.monotonic`.
         self._check_time = 0.0
         # By multiprocessing's own means, for at exit it would wait for the processes before weakref's would run.
@@ -155,6 +157,7 @@ class Pool:
         except BaseException:
             self.close()
             raise
+        self._separation = Separation([handle.pid for handle in self._handles] if plays else ())
 
     @property
     def is_open(self) -> bool:
@@ -182,6 +185,7 @@ class Pool:
             WorkerError: a worker is gone.
         """
         self.check()
+        self._separation.renew()
         self._slot = slot
         if self._has_lost and self._crew_rules.autoreset_mode != AutoresetMode.SAME_STEP:
             everyone = range(len(self.memories)) if indices is None else indices
@@ -384,9 +388,13 @@ class Pool:
         """Play the step that this process's own environments were asked for."""
         assert self._crew is not None
         indices = self._asked
+        begin = time.perf_counter()
         try:
             self._asked = ()
             self._take(None, Reply(indices, *self._crew.step(self._slot, indices)))
+            # The workers have as much to do, and may have begun late: they are worth as long a wait.
+            now = time.perf_counter()
+            self._awake_until = now + (now - begin)
         except Exception as error:
             self._errors.append(error)
         except BaseException:
@@ -396,8 +404,7 @@ class Pool:
     def _receive(self) -> None:
         """Wait for messages of workers, and take in all that are there."""
         wait = None if math.isinf(self._check_time) else max(0, 1000 * (self._check_time - time.monotonic()))
-        # Who has played as long as the workers have need not wait long for them.
-        ready = self._poller.poll(wait) if self._crew is None else self._lookout.wait(wait)
+        ready = look_out(self._poller, self._awake_until, wait)
         try:
             for descriptor, _ in ready:
                 handle = self._by_descriptor[descriptor]
@@ -519,6 +526,7 @@ class Pool:
         """Call a method of all crews, with arguments for the environments of each; return what they returned."""
         self._call = name, make_arguments
         self._results.clear()
+        self._separation.renew()
         with _Undivided(self):
             for handle in list(self._handles):
                 self._ask_for_call(handle)

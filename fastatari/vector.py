@@ -93,8 +93,8 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         num_envs (int): how many environments, n.
         num_workers (int, optional): in how many processes; 0 for this one. By default each core that this process may
             use, by its affinity and its cgroups' quotas, gets a share of the environments. That is a worker each; but
-            this process, which would only wait for them, plays one of the shares itself, unless `batch_size` or
-            `restart_workers` is given.
+            this process, which would only wait for them, plays one of the shares itself, and workers keep off the core
+            that it does so on, unless `batch_size` or `restart_workers` is given.
         preset (str): as for `AtariEnv`.
         autoreset_mode (AutoresetMode | str): when an environment is reset after the end of an episode: in the next
             step, whose action is ignored then (``NEXT_STEP``); in the same one, whose last observation and info are

@@ -41,7 +41,7 @@ IMPORTS = {
     "worker": {"crew", "failure", "lookout", "protocol", "shared"},
     "handle": {"area", "crew", "engine", "errors", "failure", "protocol", "rules", "shared", "worker"},
     "labml": {"checks", "console", "crew", "errors", "game", "gymnasium", "handle", "shared"},
-    "pool": {"crew", "errors", "gymnasium", "handle", "lookout", "shared"},
+    "pool": {"cores", "crew", "errors", "gymnasium", "handle", "lookout", "shared"},
     "vector": {
         "checks", "console", "cores", "crew", "errors", "gymnasium", "handle", "infos", "loans", "pool", "rules",
         "shared",

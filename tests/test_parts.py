@@ -3,6 +3,9 @@
 import operator
 import os
 import select
+import subprocess
+import sys
+import threading
 import time
 
 import numpy as np
@@ -10,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastatari import cores, lookout, protocol, shared
+from fastatari import cores, protocol, shared
 from fastatari.infos import StepReader, read_rows
 from fastatari.loans import Loans
-from fastatari.lookout import Lookout
+from fastatari.lookout import Lookout, look_out
 
 # Files below the root, and how many cores they leave of 64.
 QUOTAS = {
@@ -180,26 +183,66 @@ def test_a_lookout_sees_what_comes_and_sleeps_when_nothing_does(monkeypatch):
     reader, writer = os.pipe()
     poller = select.poll()
     poller.register(reader, select.POLLIN)
-    waiting = Lookout(poller)
-    yields = []
+    there = [(reader, select.POLLIN)]
+    now, yields = time.perf_counter, []
     monkeypatch.setattr(os, "sched_yield", lambda: yields.append(1))
-    assert waiting.wait(1) == []
-    assert not yields  # nothing came soon before
-    os.write(writer, b"x")
-    assert waiting.wait() == [(reader, select.POLLIN)]
-    os.read(reader, 1)
+    begin = now()
+    assert look_out(poller, 0.0, 20) == []
+    assert now() - begin >= 0.02
+    assert not yields
+    begin = now()
+    assert look_out(poller, begin + 0.02, 20) == []
+    assert now() - begin >= 0.04
+    assert yields
     monkeypatch.setattr(os, "sched_yield", lambda: os.write(writer, b"x"))
-    waiting._is_likely = True
-    assert waiting.wait() == [(reader, select.POLLIN)]
-    assert waiting._is_likely
+    assert look_out(poller, now() + 10) == there
+    assert look_out(poller, 0.0) == there
+    waiting = Lookout(poller)
+    assert waiting.wait() == there
+    os.read(reader, 1)
+    assert waiting.wait() == there  # the last wait was short, so that it yields
     os.read(reader, 1)
     monkeypatch.setattr(os, "sched_yield", lambda: yields.append(1))
-    begin = time.perf_counter()
-    assert waiting.wait(20) == []
-    assert len(yields) > 0
-    assert 0.02 <= time.perf_counter() - begin < 0.02 + 100 * lookout._PATIENCE
-    assert not waiting._is_likely
+    yields.clear()
+    threading.Timer(0.05, os.write, (writer, b"x")).start()
+    assert waiting.wait() == there
+    assert yields
+    os.read(reader, 1)
+    yields.clear()
+    threading.Timer(0.05, os.write, (writer, b"x")).start()
+    assert waiting.wait() == there  # the last was long
+    assert not yields
     os.close(reader), os.close(writer)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="on one core nobody can be kept apart")
+def test_others_keep_off_the_core_of_who_asks(monkeypatch):
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    usable = os.sched_getaffinity(0)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    calls = []
+
+    def set_affinity(pid, others, set_affinity=os.sched_setaffinity):
+        calls.append((pid, others))
+        set_affinity(pid, others)
+
+    monkeypatch.setattr(os, "sched_setaffinity", set_affinity)
+    separation = cores.Separation([gone.pid, process.pid])
+    for core in sorted(usable)[:2]:
+        monkeypatch.setattr(cores, "_find_core", lambda core=core: core)
+        for _ in range(3):
+            separation.renew()
+        assert calls == [(gone.pid, usable - {core}), (process.pid, usable - {core})]
+        assert os.sched_getaffinity(process.pid) == usable - {core}
+        calls.clear()
+    # Where there is one core, or no telling which, all stays as it is.
+    for find_core, allowed in ((lambda: 7, {7}), (None, usable)):
+        monkeypatch.setattr(cores, "_find_core", find_core)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _, allowed=allowed: allowed)
+        cores.Separation([process.pid]).renew()
+        assert not calls
+    process.communicate(b"\n")
 
 
 def test_messages_arrive_whatever_the_pipe_holds():

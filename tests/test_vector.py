@@ -2,6 +2,7 @@ import copy
 import functools
 import gc
 import multiprocessing
+import os
 import pickle
 import subprocess
 import sys
@@ -254,6 +255,20 @@ def test_every_core_gets_a_share():
         env = AtariVectorEnv("breakout", 3, **fields)
         assert env.num_workers == min(3, cores)
         env.close()
+
+
+@pytest.mark.skipif(count_cores() < 2, reason="on one core there is nobody else")
+def test_workers_keep_off_the_core_of_a_caller_that_plays():
+    usable = os.sched_getaffinity(0)
+    with AtariVectorEnv("breakout", 8) as env:
+        env.reset()
+        env.step([0] * 8)
+        for process in env._pool.processes:
+            assert len(usable - os.sched_getaffinity(process.pid)) == 1
+    with AtariVectorEnv("breakout", 2, num_workers=2) as env:
+        env.reset()
+        assert [os.sched_getaffinity(process.pid) for process in env._pool.processes] == [usable] * 2
+    assert os.sched_getaffinity(0) == usable
 
 
 def test_gymnasiums_vector_wrappers_go_around_it():
