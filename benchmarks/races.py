@@ -4,6 +4,7 @@ Before the rounds, each pair plays until it is sure to be equal, every pixel, re
 when all rounds are over, its last observations have to be equal, too.
 """
 
+import contextlib
 import hashlib
 import itertools
 import multiprocessing
@@ -200,7 +201,7 @@ class Account(NamedTuple):
         total: the time of all cores that passed.
         emulation: what processes took that only emulated the same, soon before or after.
         caller: what the process took that asks; if it plays a share itself, 0, and that is among `work`.
-        work: what all others took beyond emulation.
+        work: what all others took beyond emulation; also to wait awake.
         idle: what nobody took.
     """
 
@@ -218,14 +219,22 @@ def account(game: str, num: int, batch_size: int, rounds: int, steps: int) -> Ac
     cores = len(os.sched_getaffinity(0))
     result = Account(num, batch_size, [], [], [], [], [])
     actions = _draw_actions(game, num)
-    before = set(multiprocessing.active_children())
-    ours = Contender(RIVALS[ALE].make_ours(game, num, batch_size), num, actions)
-    workers = _list_pids(set(multiprocessing.active_children()) - before)
-    before = set(multiprocessing.active_children())
-    limit = EmulationContender(Emulation(game, num), num, actions)
-    emulators = _list_pids(set(multiprocessing.active_children()) - before)
     calls = max(4, steps // batch_size)
-    try:
+    with contextlib.ExitStack() as stack:
+        racers = []
+        for make in (
+            lambda: Contender(RIVALS[ALE].make_ours(game, num, batch_size), num, actions),
+            lambda: EmulationContender(Emulation(game, num), num, actions),
+        ):
+            before = set(multiprocessing.active_children())
+            contender: Any = stack.enter_context(contextlib.closing(make()))
+            racers.append((contender, [child.pid for child in set(multiprocessing.active_children()) - before]))
+        (ours, workers), (limit, emulators) = racers
+        # `play` plays a step more than it measures; here all count, but what workers had done before.
+        step_num, emulated_num = (
+            (calls + 1) * batch_size - (num - batch_size),
+            (max(4, calls * batch_size // num) + 1) * num,
+        )
         for turn in range(rounds + 1):
             spent = {}
             for contender, pids in contenders.rotate(((ours, [os.getpid(), *workers]), (limit, emulators)), turn):
@@ -236,18 +245,12 @@ def account(game: str, num: int, batch_size: int, rounds: int, steps: int) -> Ac
             if not turn:  # it warms up
                 continue
             passed, times = spent[ours]
-            plays = len(workers) < cores
-            # Both play a step of each environment before their watch starts; here all count.
-            emulation = 1e6 * spent[limit][1].sum() / (max(4, calls * batch_size // num) + 1) / num
-            total, everyone, caller = (
-                1e6 * np.array((cores * passed, times.sum(), 0 if plays else times[0])) / ((calls + 1) * batch_size)
-            )
+            emulation = 1e6 * spent[limit][1].sum() / emulated_num
+            caller_time = 0 if batch_size == num else times[0]
+            total, everyone, caller = 1e6 * np.array((cores * passed, times.sum(), caller_time)) / step_num
             figures = total, emulation, caller, everyone - caller - emulation, total - everyone
             for column, figure in zip(result[2:], figures, strict=True):
                 column.append(float(figure))
-    finally:
-        ours.close()
-        limit.close()
     return result
 
 
@@ -255,10 +258,6 @@ def _draw_actions(game: str, num: int) -> npt.NDArray[np.int32]:
     return np.array(contenders.draw_actions(game, (_ACTION_ROWS, num)), np.int32)
 
 
-def _list_pids(processes: set[Any]) -> list[int]:
-    return [process.pid for process in processes]
-
-
 def _read_times(pids: Sequence[int]) -> npt.NDArray[np.float64]:
-    """Return the seconds that each process has had a core. Unlike ``stat``, which counts ticks, this is exact."""
+    """Return the seconds that the main thread of each process has had a core; not in ticks, as ``stat`` has them."""
     return np.array([int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9 for pid in pids])

@@ -31,6 +31,9 @@ _REPRIEVE = 1.0
 # How many workers in turn may be lost as they start, and are still replaced.
 _MOST_FAILED_STARTS = 2
 
+# How long to wait for workers awake, in seconds, at most; until then nobody looks whether they are late.
+_MOST_AWAKE = 0.05
+
 _Call = tuple[str, Callable[[range], tuple[Any, ...]]]
 _NO_CALL: _Call = "", lambda _: ()
 
@@ -240,6 +243,8 @@ class Pool:
 
     def forget(self) -> None:
         """Forget all answers. To be called when nobody owes one."""
+        for index in self.restarted:
+            self.memories[index] = self.memories[index]._replace(is_told=False)
         self.answered.clear()
         self.special.clear()
         self.finals.clear()
@@ -394,7 +399,7 @@ class Pool:
             self._take(None, Reply(indices, *self._crew.step(self._slot, indices)))
             # The workers have as much to do, and may have begun late: they are worth as long a wait.
             now = time.perf_counter()
-            self._awake_until = now + (now - begin)
+            self._awake_until = now + min(now - begin, _MOST_AWAKE)
         except Exception as error:
             self._errors.append(error)
         except BaseException:
@@ -524,9 +529,9 @@ class Pool:
 
     def _call_all(self, name: str, make_arguments: Callable[[range], tuple[Any, ...]]) -> list[Any]:
         """Call a method of all crews, with arguments for the environments of each; return what they returned."""
+        self._separation.renew()
         self._call = name, make_arguments
         self._results.clear()
-        self._separation.renew()
         with _Undivided(self):
             for handle in list(self._handles):
                 self._ask_for_call(handle)

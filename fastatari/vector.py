@@ -57,7 +57,7 @@ class VectorState(NamedTuple):
         needs_reset (bool[n]): which do not, because their episode is over, and nobody resets them.
         answered (list[int]): which have answered, and were not received.
         finals (dict[int, Final]): what these showed before they were reset.
-        restarted (set[int]): which of these were truncated because their worker was lost.
+        restarted (set[int]): which of these were truncated, or began anew, because their worker was lost.
         shown (dict[int, ndarray]): what was received last of environments whose workers were lost.
         rows (dict[int, ndarray]): of environments that were lost, what they answered before, and was not received.
         np_random (tuple): the vector environment's own generator and its seed.
@@ -112,8 +112,8 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         start_timeout (float, optional): how many seconds a worker may take to load an environment.
         restart_workers (bool): whether a worker that dies or is late is replaced, with a `RuntimeWarning`. Its
             environments' episodes are then truncated with ``info["restarted"]``, and go on with a reset. Their seeds
-            follow from the last ones, so that what they play then depends on nothing but that. Where it is lost in a
-            `reset`, or before one, that has ``info["restarted"]`` for those of its environments that get no seed.
+            follow from the last ones, so that what they play then depends on nothing but that. Where it is a `reset`
+            that comes next, that has ``info["restarted"]`` for those of them that had begun and get no seed.
         render_mode ("rgb_array", optional): whether `render` returns the screens.
         start_states ("saved" | "true"): as for `AtariEnv`.
         episode_statistics (bool): as for `AtariEnv`.

@@ -45,11 +45,14 @@ def test_a_difference_is_found():
 
 @pytest.mark.parametrize("batch_size", [2, 4])
 def test_the_time_of_cores_is_accounted_for(batch_size):
-    account = races.account("pong", 4, batch_size, 2, 20)
-    assert len(account.total) == 2
-    assert np.allclose(np.array(account.total), np.sum(account[3:], 0))
-    assert min(account.emulation) > 50
-    assert (min(account.caller) > 0) == (batch_size < 4)
+    account = races.account("pong", 4, batch_size, 2, 400)
+    assert [len(column) for column in account[2:]] == [2] * 5
+    for round_number in range(2):
+        total, emulation, caller, work, idle = (column[round_number] for column in account[2:])
+        assert total > emulation > 0
+        assert -0.1 * total < idle < total
+        assert work > -0.5 * emulation
+        assert (caller > 0) == (batch_size < 4)
 
 
 def test_a_start_is_measured():

@@ -531,6 +531,19 @@ def test_a_worker_lost_in_a_reset_without_seeds_is_told(mode, make):
     assert truncated.tolist() == infos["restarted"].tolist() == [False, False, False, True]
 
 
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_a_worker_lost_in_a_step_that_a_reset_drops_is_told(mode, make):
+    env = make(restart_workers=True, autoreset_mode=mode)
+    orders[2] = 108
+    env.send(ACTIONS[0])
+    time.sleep(1)
+    with pytest.warns(RuntimeWarning, match="worker 1"):
+        _, infos = env.reset(seed=[None, None, None, 3])
+    assert infos["restarted"].tolist() == infos["_restarted"].tolist() == [False, False, True, False]
+    *_, infos = env.step(ACTIONS[0])
+    assert "restarted" not in infos
+
+
 def test_a_worker_lost_in_a_reset_without_seeds_is_told_in_parts_of_a_batch(make):
     env = make(restart_workers=True, batch_size=2, autoreset_mode="SameStep")
     kill(env, 1)

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastatari import cores, protocol, shared
+from fastatari import cores, lookout, protocol, shared
 from fastatari.infos import StepReader, read_rows
 from fastatari.loans import Loans
 from fastatari.lookout import Lookout, look_out
@@ -200,18 +200,19 @@ def test_a_lookout_sees_what_comes_and_sleeps_when_nothing_does(monkeypatch):
     waiting = Lookout(poller)
     assert waiting.wait() == there
     os.read(reader, 1)
-    assert waiting.wait() == there  # the last wait was short, so that it yields
-    os.read(reader, 1)
-    monkeypatch.setattr(os, "sched_yield", lambda: yields.append(1))
-    yields.clear()
-    threading.Timer(0.05, os.write, (writer, b"x")).start()
-    assert waiting.wait() == there
-    assert yields
-    os.read(reader, 1)
-    yields.clear()
-    threading.Timer(0.05, os.write, (writer, b"x")).start()
-    assert waiting.wait() == there  # the last was long
-    assert not yields
+    # Awake only after a short wait: patience is long here, or a busy machine would decide what is short.
+    for patience, is_awake in ((10, False), (10, True), (1e-9, True), (1e-9, False)):
+        monkeypatch.setattr(lookout, "_PATIENCE", patience)
+        waiting._is_likely = is_awake
+        yields.clear()
+        monkeypatch.setattr(os, "sched_yield", lambda: yields.append(1))
+        timer = threading.Timer(0.05, os.write, (writer, b"x"))
+        timer.start()
+        assert waiting.wait() == there
+        timer.join()
+        assert bool(yields) == (is_awake and patience == 10)
+        assert waiting._is_likely == (patience == 10)
+        os.read(reader, 1)
     os.close(reader), os.close(writer)
 
 
@@ -242,6 +243,14 @@ def test_others_keep_off_the_core_of_who_asks(monkeypatch):
         monkeypatch.setattr(os, "sched_getaffinity", lambda _, allowed=allowed: allowed)
         cores.Separation([process.pid]).renew()
         assert not calls
+    # An affinity that others chose stays.
+    monkeypatch.undo()
+    for chosen, final in ((usable, usable - {max(usable)}), ({max(usable)}, {max(usable)})):
+        if len(usable - chosen) != 1:
+            os.sched_setaffinity(process.pid, chosen)
+            monkeypatch.setattr(cores, "_find_core", lambda: max(usable))
+            cores.Separation([process.pid]).renew()
+            assert os.sched_getaffinity(process.pid) == final
     process.communicate(b"\n")
 
 
