@@ -176,8 +176,8 @@ def _print_races(title: str, rivals: Sequence[Rival], effort: Effort, nums: Iter
 def print_cores(effort: Effort) -> list[Account]:
     """Measure what becomes of the cores' time, with all environments in a batch and with half of them."""
     tables.print_head(
-        f"{GAMES[0]}, microseconds of a core for a step; those who play may also wait awake, and where all are in a batch, "
-        "the caller is one of them",
+        f"{GAMES[0]}, microseconds of a core for a step; those who play may also wait awake, and where all are in a "
+        "batch, the caller is one of them",
         *("environments", "batch", "all cores", "emulation alone", "those who play, beyond that", "caller", "idle"),
     )
     accounts = []
