@@ -231,10 +231,8 @@ def account(game: str, num: int, batch_size: int, rounds: int, steps: int) -> Ac
             racers.append((contender, [child.pid for child in set(multiprocessing.active_children()) - before]))
         (ours, workers), (limit, emulators) = racers
         # `play` plays a step more than it measures; here all count, but what workers had done before.
-        step_num, emulated_num = (
-            (calls + 1) * batch_size - (num - batch_size),
-            (max(4, calls * batch_size // num) + 1) * num,
-        )
+        step_num = (calls + 1) * batch_size - (num - batch_size)
+        emulated_num = (max(4, calls * batch_size // num) + 1) * num
         for turn in range(rounds + 1):
             spent = {}
             for contender, pids in contenders.rotate(((ours, [os.getpid(), *workers]), (limit, emulators)), turn):

@@ -19,11 +19,11 @@ def look_out(poller: select.poll, until: float, timeout: float | None = None) ->
         until (float): until when to stay awake, by `time.perf_counter`.
         timeout (float, optional): how many milliseconds to wait then at most.
     """
-    ready = poller.poll(0)
-    while not ready and time.perf_counter() < until:
+    while time.perf_counter() < until:
+        if ready := poller.poll(0):
+            return ready
         os.sched_yield()
-        ready = poller.poll(0)
-    return ready or poller.poll(timeout)
+    return poller.poll(timeout)
 
 
 class Lookout:

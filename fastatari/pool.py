@@ -438,11 +438,11 @@ class Pool:
             return
         if handle is not None and reply.result is not None:
             self._results[handle.environments.start] = reply.result
-        if not reply.is_plain:
-            self.special.update(reply.indices)
-        self.answered.extend(reply.indices)
         if reply.is_plain:
+            self.answered.extend(reply.indices)
             return
+        self.special.update(reply.indices)
+        self.answered.extend(reply.indices)
         for final in reply.finals:
             self.finals[final.environment] = final
         if self._has_lost:
