@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reference import ROMS, StackTwin, cv2_gray, make_plane, tie_count
 
 from fastatari import FrameStack, kernels
-from fastatari.console import Console
+from fastatari.emulator import Console
 from fastatari.palette import gray_table, rgb_table
 
 ORDERS = ["gray-resize-max", "gray-max-resize", "max-gray-resize", "max-resize-gray"]

@@ -4,7 +4,7 @@ import pytest
 from reference import ROMS
 
 from fastatari import palette
-from fastatari.console import Console
+from fastatari.emulator import Console
 
 
 @pytest.mark.parametrize("name", palette.PALETTES)

@@ -1,0 +1,173 @@
+"""The command that compiles the console and the picture kernels ahead, for images and clusters."""
+
+import contextlib
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastatari.compiler import cache
+
+# The functions of `fastatari.kernels` that are compiled, and an order of `FrameStack` with which each is called.
+_KERNELS = {"push_after_resize": "gray-resize-max", "push_before_resize": "gray-max-resize", "read": "gray-max-resize"}
+
+_CONSOLE = "the console"
+
+
+class Part(NamedTuple):
+    """A piece of compiled code.
+
+    Attributes:
+        name (str): what it is.
+        path (str, optional): its file; None if it could not be written.
+        is_new (bool): whether it was compiled now; if not, it was there.
+    """
+
+    name: str
+    path: str | None
+    is_new: bool
+
+
+def run(cpu: str = "host", output: Path | None = None) -> int:
+    """Compile all that is not on disk yet, and say where it is.
+
+    Args:
+        cpu (str): "host" for this machine, "generic" for any of its kind, or a level of x86-64 such as "x86-64-v3".
+        output (Path, optional): the folder for the files, used instead of ``FASTATARI_CACHE_DIR``.
+
+    Returns:
+        int: the exit status: 0, or 1 if something could not be compiled or kept.
+    """
+    if output is None:
+        return _run(cpu)
+    before = os.environ.get("FASTATARI_CACHE_DIR")
+    os.environ["FASTATARI_CACHE_DIR"] = str(output.absolute())
+    try:
+        return _run(cpu)
+    finally:
+        del os.environ["FASTATARI_CACHE_DIR"]
+        if before is not None:
+            os.environ["FASTATARI_CACHE_DIR"] = before
+
+
+def _run(cpu: str) -> int:
+    started = time.perf_counter()
+    parts: list[Part] = []
+    try:
+        with _show_progress(f"compiling for {_describe(cpu)}", 1 + len(_KERNELS)) as advance, _warnings_in_words():
+            for part in _compile(cpu):
+                # From a folder that was once the second best.
+                parts.append(part._replace(path=part.path and str(cache.bring(Path(part.path)))))
+                advance(part)
+    except (ValueError, OSError, RuntimeError) as error:
+        return _fail(str(error))
+    seconds = time.perf_counter() - started
+    for part in parts:
+        print(f"{part.name}: {part.path or 'not kept'} ({'compiled now' if part.is_new else 'was there'})")
+    print(f"{sum(part.is_new for part in parts)} of {len(parts)} compiled for {_describe(cpu)} in {seconds:.1f} s")
+    return _judge(parts, cpu)
+
+
+def _judge(parts: list[Part], cpu: str) -> int:
+    """Say how the files are used, or that they are not where they should be; return the exit status."""
+    if any(part.path is None for part in parts):
+        return _fail("compiled code could not be written to any folder; name one with --output")
+    chosen = os.environ.get("FASTATARI_CACHE_DIR")
+    if chosen:
+        folder = Path(chosen).expanduser().absolute()
+        if not all(folder in Path(part.path or "").parents for part in parts):
+            return _fail(f"compiled code could not be written to {str(folder)!r}")
+        print(f"where it is to be used, set FASTATARI_CACHE_DIR={folder}")
+    if cpu not in {"host", "generic"}:
+        print(f"where it is to be used, set FASTATARI_CPU={cpu}")
+    return 0
+
+
+def _compile(cpu: str) -> Iterator[Part]:
+    """Compile all parts; the kernels in a process of their own, because numba compiles for one CPU a process."""
+    machine_code: Any = importlib.import_module("fastatari.console.machine_code")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "FASTATARI_CPU": cpu}
+    if cpu != "host":
+        environment |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
+    # What the process says goes to a file: a pipe that nobody reads yet could fill up.
+    with tempfile.TemporaryFile("w+") as errors:
+        command = [sys.executable, "-P", "-m", "fastatari.cli.compile"]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
+            try:
+                console = machine_code.prepare(cpu)
+                yield Part(_CONSOLE, console.path and str(console.path), console.compiled)
+                assert process.stdout is not None
+                for line in process.stdout:
+                    message = json.loads(line)
+                    if "warning" in message:
+                        warnings.warn(message["warning"], RuntimeWarning, stacklevel=1)
+                    else:
+                        yield Part(**message)
+            except BaseException:
+                process.kill()
+                raise
+        if process.returncode:
+            errors.seek(0)
+            last = (errors.read().strip().splitlines() or [f"it ended with status {process.returncode}"])[-1]
+            raise RuntimeError(f"the picture kernels could not be compiled: {last}")
+
+
+def _compile_kernels() -> None:
+    """Compile the kernels, in this process, and write to stdout what came of it: a JSON object a line."""
+    kernels: Any = importlib.import_module("fastatari.kernels")
+    frames = importlib.import_module("fastatari.frames")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        for name, order in _KERNELS.items():
+            frames.FrameStack(order=order)
+            kept = getattr(kernels, name)._cache
+            part = Part(f"the picture kernel {name}", kept.path and str(kept.path), kept.is_new)
+            print(json.dumps(part._asdict()), flush=True)
+    for warning in caught:
+        print(json.dumps({"warning": str(warning.message)}), flush=True)
+
+
+@contextlib.contextmanager
+def _warnings_in_words() -> Iterator[None]:
+    """Write the cache's warnings as the command's own."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
+    for text in dict.fromkeys(str(warning.message) for warning in caught):
+        print(f"fastatari compile: warning: {text}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _show_progress(text: str, total: int) -> Iterator[Callable[[Part], None]]:
+    """Show a progress bar, or without `rich`, which comes with the extra `demo`, a line for what is done."""
+    try:
+        from rich.console import Console  # noqa: PLC0415
+
+        from fastatari.cli.progress import make_progress  # noqa: PLC0415
+    except ImportError:
+        print(text, file=sys.stderr, flush=True)
+        yield lambda part: print(f"done: {part.name}", file=sys.stderr, flush=True)
+        return
+    with make_progress(Console(stderr=True), text, transient=True) as progress:
+        task = progress.add_task("", total=total)
+        yield lambda _: progress.advance(task)
+
+
+def _describe(cpu: str) -> str:
+    return {"host": "this machine", "generic": "any machine of this kind"}.get(cpu, cpu)
+
+
+def _fail(text: str) -> int:
+    print(f"fastatari compile: error: {text}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    _compile_kernels()

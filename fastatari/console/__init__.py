@@ -1,0 +1,1 @@
+"""One Atari 2600: its processor, chips, cartridges and inputs, and the bookkeeping of the games."""

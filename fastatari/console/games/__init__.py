@@ -1,0 +1,14 @@
+"""The 104 games that can be played: what their RAM means, and how a reset reaches one of their modes.
+
+* `description`: the games' descriptions, of `games.json`, and the notation that they are written in.
+* `words`: the functions of that notation.
+* `expressions`: expressions of the notation, as the compiled language has them.
+* `bookkeeping`: reward, lives and the end of the game, after each frame.
+* `facts`: which actions, modes and difficulties there are, the starting actions, the paddles.
+* `modes`: how a reset reaches a mode. It plays frames, so it is imported from there.
+"""
+
+from fastatari.console.games.bookkeeping import FRAME_RULES, SAVED, SHOW_RULES, VARIABLES, start_books
+from fastatari.console.games.description import NAMES
+
+__all__ = ["FRAME_RULES", "NAMES", "SAVED", "SHOW_RULES", "VARIABLES", "start_books"]

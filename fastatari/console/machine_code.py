@@ -1,0 +1,134 @@
+"""The console as machine code: what is compiled, where it is kept, and the functions that come out.
+
+Each can be called by its address from numba, or by `Functions` from Python; none needs the GIL, allocates, or raises.
+"""
+
+import ctypes
+import dataclasses
+import functools
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import fastatari.compiler
+import fastatari.console
+from fastatari.compiler import Module, Pointer64, PointerI32, cache, native, pointer
+from fastatari.compiler.native import Target
+from fastatari.console.cpu.decoding import decode
+from fastatari.console.cpu.running import emit_handlers
+from fastatari.console.frame import draw_picture
+from fastatari.console.play import act_frames
+from fastatari.console.reset import power_on, reset_game
+from fastatari.console.state import Console
+
+# LLVM's level of optimisation: 2 and 3 take longer and give nothing.
+LEVEL = 1
+
+
+def act_all(consoles: Pointer64, count: int, actions: Pointer64, frames: int, drawn: int, rewards: PointerI32) -> None:
+    """Play some frames of many consoles.
+
+    Args:
+        consoles: their addresses, int64[count].
+        count: how many.
+        actions: an action of each, int64[count].
+        frames: how many frames of each.
+        drawn: which frames are looked at, as for `play.act_frames`.
+        rewards: what the rewards' sums are written to, int32[count].
+    """
+    for i in range(count):
+        c = pointer(Console, consoles[i])
+        rewards[i] = act_frames(c, actions[i], 23000, frames, drawn)
+
+
+def build_text() -> str:
+    """Return the console in LLVM's language."""
+    module = Module("console")
+    emit_handlers(module)
+    module.add(decode, export=True)
+    module.add(draw_picture, export=True)
+    module.add(act_frames, export=True)
+    module.add(reset_game, export=True)
+    module.add(power_on, export=True)
+    module.add(act_all, export=True)
+    return str(module.ir)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """Machine code of the console.
+
+    Attributes:
+        code (bytes): an object file.
+        path (Path | None): where it is kept; None if it could not be.
+        seconds (float): how long that took.
+        compiled (bool): whether it was compiled now, and not found.
+    """
+
+    code: bytes
+    path: Path | None
+    seconds: float
+    compiled: bool
+
+
+def prepare(cpu: str | None = None) -> Prepared:
+    """Find the machine code on disk, or compile it and keep it there.
+
+    Args:
+        cpu (str, optional): "host", "generic", or a level of x86-64 such as "x86-64-v3". By default the environment
+            variable FASTATARI_CPU, or else the host; code for "generic" is taken where that was compiled ahead.
+
+    Raises:
+        ValueError: there is no such processor on this architecture.
+    """
+    begin = time.perf_counter()
+    chosen = cpu or os.environ.get("FASTATARI_CPU") or None
+    target = Target.from_name(chosen or "host")
+    alternatives = () if chosen else (_key(Target.generic()),)
+    entry = cache.load_or_build("console", _key(target), lambda: _compile(target), alternatives)
+    return Prepared(entry.code, entry.path, time.perf_counter() - begin, entry.is_new)
+
+
+def _key(target: Target) -> str:
+    package = Path(fastatari.console.__file__).parent
+    sources = (fastatari.compiler, fastatari.console, *sorted(package.rglob("*.json")))
+    return cache.make_key(f"{target}; level {LEVEL}", *sources)
+
+
+def _compile(target: Target) -> bytes:
+    return native.compile_module(build_text(), target, LEVEL)
+
+
+class Functions:
+    """The compiled functions, of integers and addresses; they drop the GIL.
+
+    Args:
+        code (bytes): an object file, of `prepare`.
+
+    Attributes:
+        addresses (dict[str, int]): by name, for callers in machine code.
+    """
+
+    def __init__(self, code: bytes) -> None:
+        self._loaded = native.load(code)
+        self.addresses: dict[str, int] = {}
+        self.handlers = self._function("handlers", 0)()
+        self.decode = self._function("decode", 10)
+        self.draw_picture = self._function("draw_picture", 1)
+        self.act_frames = self._function("act_frames", 5)
+        self.reset_game = self._function("reset_game", 1)
+        self.power_on = self._function("power_on", 3)
+        self.act_all = self._function("act_all", 6)
+
+    def _function(self, name: str, count: int) -> Callable[..., int]:
+        address = self.addresses[name] = self._loaded.address(name)
+        result: Any = ctypes.CFUNCTYPE(ctypes.c_int64, *(ctypes.c_int64,) * count)(address)
+        return result  # type: ignore[no-any-return]
+
+
+@functools.cache
+def functions() -> Functions:
+    """Return the compiled functions; the first call of a process loads them, which may mean compiling them."""
+    return Functions(prepare().code)

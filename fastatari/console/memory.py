@@ -1,0 +1,140 @@
+"""The memory of consoles, and what consoles of one ROM share: its bytes and its decoded program."""
+
+import ctypes
+import functools
+import hashlib
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastatari.console import cartridges, machine_code
+from fastatari.console.games import NAMES
+from fastatari.console.games.facts import MODES, PADDLE_LIMITS
+from fastatari.console.inputs import JOYSTICKS, PADDLES
+from fastatari.console.properties import Properties, detect_cartridge, find_properties
+from fastatari.console.reset import AUTO, NTSC, PAL, PAL_HEIGHT
+from fastatari.console.state import Console
+from fastatari.console.tia.pixels import PIXELS
+
+# Blocks begin at multiples of it, a line of the processor's cache.
+ALIGNMENT = 64
+
+
+def allocate(size: int) -> npt.NDArray[np.uint8]:
+    """Return zeros, uint8[size], that begin at a multiple of `ALIGNMENT`."""
+    memory = np.zeros(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size]
+
+
+class Rom:
+    """A ROM as consoles need it. Not to be written to.
+
+    Args:
+        image (bytes): its bytes.
+        game (str): whose bookkeeping it has, one of `games.NAMES`.
+
+    Attributes:
+        md5 (str): of `image`.
+        game (str): as the argument.
+        properties (Properties): what is known of it.
+        cartridge (int): its type, an index of `cartridges.TYPES`.
+        image (uint8[n]): its bytes; those of 2K twice.
+        program (int64[n]): the decoded program, see `cpu.decoding`.
+
+    Raises:
+        ValueError: it has the size of no supported cartridge, or there is no such game.
+    """
+
+    def __init__(self, image: bytes, game: str) -> None:
+        if game not in NAMES:
+            raise ValueError(f"`game` {game!r} is not one of the {len(NAMES)} games that are played")
+        self.md5 = hashlib.md5(image, usedforsecurity=False).hexdigest()
+        self.game = game
+        self.properties: Properties = find_properties(image)
+        self.cartridge = cartridges.TYPES.index(detect_cartridge(image))
+        whole = image * 2 if self.cartridge == cartridges.ROM_2K else image
+        self.image = np.frombuffer(whole, np.uint8)
+        self.program: npt.NDArray[np.int64] = _decode(self.cartridge, self.image)
+
+    @property
+    def rows(self) -> int:
+        """How many rows a screen's memory has: more than are shown, for after a cut frame a reset draws from line 0 on."""
+        return max(self.properties.height, PAL_HEIGHT) + self.properties.y_start
+
+
+def _decode(cartridge: int, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    """Return the decoded program of a ROM: of each bank; of E0, of each slice in each segment."""
+    functions = machine_code.functions()
+    quiet = cartridges.QUIET_START[cartridge], cartridges.QUIET_END[cartridge]
+    if cartridge == cartridges.E0:
+        size, several = cartridges.SLICE_SIZE, True
+        parts = [(size * number, 0x1000 + size * segment) for segment in range(4) for number in range(8)]
+    else:
+        size, several = cartridges.BANK_SIZE, cartridge == cartridges.FE
+        parts = [(size * bank, 0x1000) for bank in range(len(image) // size)]
+    plain = (0, 0) if several else quiet
+    jumps_far = int(cartridge == cartridges.FE)
+    program = np.empty((len(parts), size), np.int64)
+    for words, (start, first) in zip(program, parts, strict=True):
+        functions.decode(
+            words.ctypes.data, image[start:].ctypes.data, first, size, functions.handlers, *quiet, *plain, jumps_far
+        )
+    return program
+
+
+@functools.lru_cache(maxsize=256)
+def load_rom(image: bytes, game: str) -> Rom:
+    """Return the ROM of some bytes, the same one for the same bytes."""
+    return Rom(image, game)
+
+
+class Consoles:
+    """The memory of some consoles of one ROM, which are not turned on yet.
+
+    Args:
+        rom (Rom): the ROM.
+        number (int): how many.
+
+    Attributes:
+        rom (Rom): the ROM.
+        blocks (uint8[number, n]): the consoles.
+        screens (uint8[number, 2, rows, 160]): their screens.
+        addresses (int64[number]): where the consoles are.
+    """
+
+    def __init__(self, rom: Rom, number: int = 1) -> None:
+        self.rom = rom
+        stride = -(-ctypes.sizeof(Console) // ALIGNMENT) * ALIGNMENT
+        self.blocks = allocate(number * stride).reshape(number, stride)
+        screen = rom.rows * PIXELS
+        self.screens = allocate(number * 2 * screen).reshape(number, 2, rom.rows, PIXELS)
+        self.addresses = self.blocks.ctypes.data + stride * np.arange(number)
+        for i in range(number):
+            self._connect(self[i], self.screens.ctypes.data + 2 * screen * i, screen)
+
+    def __len__(self) -> int:
+        return len(self.blocks)
+
+    def __getitem__(self, index: int) -> Console:
+        """Return a console: a view of its block."""
+        return Console.from_buffer(self.blocks[index].data)
+
+    def _connect(self, c: Any, screens: int, screen: int) -> None:
+        rom, properties = self.rom, self.rom.properties
+        c.cartridge = rom.cartridge
+        c.game = NAMES.index(rom.game)
+        c.mode = MODES[rom.game][0]
+        c.y_start, c.height = properties.y_start, properties.height
+        c.tv_format = {"NTSC": NTSC, "PAL": PAL, "AUTO": AUTO}[properties.tv_format]
+        c.has_combs = properties.has_combs
+        c.controllers = PADDLES if properties.has_paddles else JOYSTICKS
+        c.ports_swapped, c.paddles_swapped = properties.ports_swapped, properties.paddles_swapped
+        c.right_paddles = properties.right_paddles
+        c.switches = properties.switches
+        c.paddle_minimum, c.paddle_maximum = PADDLE_LIMITS[rom.game]
+        c.screens[0], c.screens[1] = screens, screens + screen
+        c.image = rom.image.ctypes.data
+        c.program = rom.program.ctypes.data
+        cartridges.connect(c)

@@ -1,0 +1,122 @@
+"""Frames as they are played: inputs first, then the frame, then the bookkeeping of the game, which only looks at RAM."""
+
+from fastatari.compiler import inline
+from fastatari.console.frame import emulate
+from fastatari.console.games import FRAME_RULES, NAMES
+from fastatari.console.games.facts import LEGAL_ACTIONS
+from fastatari.console.generators import draw
+from fastatari.console.inputs import (
+    NOOP,
+    NUM_ACTIONS,
+    PADDLE_STEP,
+    PADDLES,
+    RESET_SWITCH,
+    SELECT_SWITCH,
+    move_paddle,
+    press_keys,
+    release_keys,
+    set_switches,
+)
+from fastatari.console.state import Console
+
+# By game: a bit for each action that is passed on.
+LEGAL_BITS = tuple(sum(1 << action for action in LEGAL_ACTIONS[name]) for name in NAMES)
+
+
+def play_frame(c: Console, action: int, units: int, switches: int, is_drawn: int) -> None:
+    """Play one frame with an action, and some of the console's switches pressed.
+
+    Args:
+        c: the console.
+        action: one of the eighteen.
+        units: how far a paddle moves, in units of resistance.
+        switches: bits of RESET_SWITCH and SELECT_SWITCH.
+        is_drawn: whether its picture is looked at.
+    """
+    if c.controllers == PADDLES:
+        move_paddle(c, action, units)
+    press_keys(c, action)
+    set_switches(c, switches, c.difficulty)
+    emulate(c, is_drawn)
+    FRAME_RULES[c.game](c)
+    # The RAM is looked at over the bus.
+    c.bus = c.ram[127]
+
+
+@inline
+def is_finished(c: Console) -> int:
+    """Return whether the game is over, by its rules or by the number of its frames."""
+    limit = c.max_num_frames_per_episode
+    return int(c.over != 0 or (limit > 0 and c.episode_frame_number >= limit))
+
+
+def act_frame(c: Console, action: int, units: int, is_drawn: int) -> int:
+    """Play one frame with an action, or the last one if that sticks; nothing after the end of the game.
+
+    Returns:
+        int: the reward.
+    """
+    if draw(c.action_generator) >= c.sticky_threshold:
+        c.sticky_action = action
+        c.sticky_strength = units
+    draw(c.action_generator)  # of the second player, who never acts
+    if is_finished(c):
+        return 0
+    played = c.sticky_action
+    if played >= NUM_ACTIONS or LEGAL_BITS[c.game] >> played & 1 == 0:
+        played = NOOP
+    play_frame(c, played, c.sticky_strength, 0, is_drawn)
+    c.frame_number += 1
+    c.episode_frame_number += 1
+    return c.reward
+
+
+def act_frames(c: Console, action: int, units: int, frames: int, drawn: int) -> int:
+    """Play some frames with an action.
+
+    Args:
+        c: the console.
+        action: ale-py's number of it.
+        units: how far a paddle moves in a frame, in units of resistance.
+        frames: how many.
+        drawn: which of them are looked at, a bit each; those from the 63rd on as that.
+
+    Returns:
+        int: the sum of the rewards.
+    """
+    reward = 0
+    for i in range(frames):
+        reward += act_frame(c, action, units, drawn >> min(i, 62) & 1)
+    return reward
+
+
+# What resets play: frames that do not count, and to which no action sticks.
+
+
+def play(c: Console, action: int) -> None:
+    """Play one frame with an action."""
+    play_frame(c, action, PADDLE_STEP, 0, 0)
+
+
+def press_reset(c: Console, frames: int) -> None:
+    """Hold RESET for some frames. No action sticks afterwards."""
+    c.sticky_action = NOOP
+    c.sticky_strength = 0
+    for _ in range(frames):
+        play_frame(c, NOOP, 0, RESET_SWITCH, 0)
+
+
+def act(c: Console, action: int, units: int) -> int:
+    """Play one ordinary frame, as `act_frame` does."""
+    return act_frame(c, action, units, 0)
+
+
+def press_select(c: Console, frames: int) -> None:
+    """Hold SELECT for some frames, of which no books are kept, and let it go for one, which counts."""
+    for _ in range(frames):
+        release_keys(c)
+        set_switches(c, SELECT_SWITCH, c.difficulty)
+        emulate(c, 0)
+    play(c, NOOP)
+    c.frame_number += 1
+    c.episode_frame_number += 1

@@ -1,0 +1,187 @@
+"""What pixels show: the objects by their priority, over the background, and black; and which of them collide."""
+
+from typing import Any
+
+from llvmlite import ir
+
+from fastatari.compiler import address, inline, intrinsic, pointer
+from fastatari.compiler import Pointer8, Pointer32
+from fastatari.console.state import BALL, MISSILE_0, MISSILE_1, PLAYER_0, PLAYER_1, PLAYFIELD, Console
+from fastatari.console.tia.objects import LINE_WORDS, WORDS, live_objects
+
+PIXELS = 160
+ONLY_PLAYFIELD = 0x20
+
+# Bits 1 and 2 of CTRLPF.
+PLAIN, SCORE, PRIORITY, PRIORITY_AND_SCORE = range(4)
+
+# The latches of `Console.collisions`.
+(M0P1, M0P0, M1P0, M1P1, P0PF, P0BL, P1PF, P1BL, M0PF, M0BL, M1PF, M1BL, BLPF, P0P1, M0M1) = (1 << i for i in range(15))
+
+
+@inline
+def between(first: int, last: int, word: int) -> int:
+    """Return which bits of a line's word belong to the pixels from `first` on and before `last`."""
+    begin = max(first - 32 * word, 0)
+    end = min(last - 32 * word, 32)
+    return (1 << end) - (1 << begin)
+
+
+def _emit_overlap(builder: ir.IRBuilder, args: list[ir.Value]) -> ir.Value:
+    """All six masks at once, as vectors of eight words: what at least two of them light, cut to the pixels."""
+    lit, first, last = args
+    word = ir.IntType(32)
+    line = ir.VectorType(word, WORDS)
+    table = builder.module.globals.get("pixels_before")
+    if table is None:
+        rows = []
+        for x in range(PIXELS + 1):
+            words = [((1 << x) - 1 >> 32 * i) & 0xFFFFFFFF for i in range(WORDS)]
+            rows.append(ir.Constant(line, words))
+        table = ir.GlobalVariable(builder.module, ir.ArrayType(line, PIXELS + 1), "pixels_before")
+        table.initializer = ir.Constant(table.value_type, rows)
+        table.global_constant, table.linkage = True, "internal"
+
+    def before(x: ir.Value) -> ir.Value:
+        return builder.load(builder.gep(table, [x], source_etype=line), typ=line, align=32)
+
+    once = twice = ir.Constant(line, [0] * WORDS)
+    start = builder.inttoptr(lit, ir.PointerType())
+    for item in range(6):
+        where = builder.gep(start, [ir.Constant(ir.IntType(64), item)], source_etype=line)
+        mask = builder.load(where, typ=line, align=4)
+        twice = builder.or_(twice, builder.and_(once, mask))
+        once = builder.or_(once, mask)
+    shared = builder.and_(twice, builder.xor(before(first), before(last)))
+    wide = ir.IntType(32 * WORDS)
+    found = builder.icmp_unsigned("!=", builder.bitcast(shared, wide), ir.Constant(wide, 0))
+    return builder.zext(found, ir.IntType(64))
+
+
+@intrinsic(_emit_overlap)
+def overlaps(lit: int, first: int, last: int) -> int:
+    """Return whether two objects light the same of some pixels; `lit` is the address of the masks."""
+    masks = pointer(Pointer32, lit)
+    for x in range(first, last):
+        count = 0
+        for item in range(6):
+            count += masks[WORDS * item + (x >> 5)] >> (x & 31) & 1
+        if count > 1:
+            return 1
+    return 0
+
+
+def latch(c: Console, word: int, pixels: int) -> None:
+    """Latch which objects collide in one word of a line."""
+    p0 = c.lit[WORDS * PLAYER_0 + word] & pixels
+    m0 = c.lit[WORDS * MISSILE_0 + word] & pixels
+    p1 = c.lit[WORDS * PLAYER_1 + word] & pixels
+    m1 = c.lit[WORDS * MISSILE_1 + word] & pixels
+    bl = c.lit[WORDS * BALL + word] & pixels
+    pf = c.lit[WORDS * PLAYFIELD + word] & pixels
+    found = 0
+    found |= M0P1 if m0 & p1 else 0
+    found |= M0P0 if m0 & p0 else 0
+    found |= M1P0 if m1 & p0 else 0
+    found |= M1P1 if m1 & p1 else 0
+    found |= P0PF if p0 & pf else 0
+    found |= P0BL if p0 & bl else 0
+    found |= P1PF if p1 & pf else 0
+    found |= P1BL if p1 & bl else 0
+    found |= M0PF if m0 & pf else 0
+    found |= M0BL if m0 & bl else 0
+    found |= M1PF if m1 & pf else 0
+    found |= M1BL if m1 & bl else 0
+    found |= BLPF if bl & pf else 0
+    found |= P0P1 if p0 & p1 else 0
+    found |= M0M1 if m0 & m1 else 0
+    c.collisions |= found
+
+
+@inline
+def collide(c: Console, first: int, last: int) -> None:
+    """Latch which objects collide in the pixels from `first` on and before `last`."""
+    if overlaps(address(c.lit), first, last):
+        for word in range(first >> 5, last + 31 >> 5):
+            latch(c, word, between(first, last, word))
+
+
+def _emit_paint(builder: ir.IRBuilder, args: list[ir.Value]) -> ir.Value:
+    """Thirty-two pixels as a vector: a layer is a choice between its colour and what lies below."""
+    byte = ir.IntType(8)
+    pixels, bits = ir.VectorType(byte, 32), ir.VectorType(ir.IntType(1), 32)
+    out, keep, *layers, background = args
+    out = builder.inttoptr(out, ir.PointerType())
+
+    def fill(colour: ir.Value) -> ir.Value:
+        undefined = ir.Constant(pixels, ir.Undefined)
+        one = builder.insert_element(undefined, builder.trunc(colour, byte), ir.Constant(ir.IntType(32), 0))
+        lanes = ir.Constant(ir.VectorType(ir.IntType(32), 32), [0] * 32)
+        return builder.shuffle_vector(one, undefined, lanes)
+
+    def mask(word: ir.Value) -> ir.Value:
+        return builder.bitcast(builder.trunc(word, ir.IntType(32)), bits)
+
+    painted = fill(background)
+    for lit, colour in zip(layers[::2], layers[1::2], strict=True):
+        painted = builder.select(mask(lit), fill(colour), painted)
+    painted = builder.select(mask(keep), painted, builder.load(out, typ=pixels, align=1))
+    builder.store(painted, out, align=1)
+    return ir.Constant(ir.IntType(64), 0)
+
+
+@intrinsic(_emit_paint)
+def paint_word(
+    out: int, pixels: int, low: int, low_colour: int, middle: int, middle_colour: int, high: int, high_colour: int, background: int
+) -> int:  # fmt: skip
+    """Store some of 32 pixels at an address: the highest of three layers that lights one, or the background."""
+    screen = pointer(Pointer8, out)
+    for x in range(32):
+        if pixels >> x & 1:
+            colour = background
+            colour = low_colour if low >> x & 1 else colour
+            colour = middle_colour if middle >> x & 1 else colour
+            screen[x] = high_colour if high >> x & 1 else colour
+    return 0
+
+
+@inline
+def priority_mode(c: Console) -> int:
+    """Return bits 1 and 2 of CTRLPF. Both together count as the second, unless the playfield is alone."""
+    mode = c.ctrlpf >> 1 & 3
+    if mode == PRIORITY_AND_SCORE and live_objects(c) != ONLY_PLAYFIELD:
+        return PRIORITY
+    return mode
+
+
+@inline
+def left_half(word: int) -> int:
+    """Return which pixels of a line's word are left of the middle."""
+    return 0xFFFFFFFF if word < 2 else 0xFFFF if word == 2 else 0
+
+
+def paint(c: Console, row: int, first: int, last: int) -> None:
+    """Store the pixels from `first` on and before `last` of the row at an address."""
+    mode = priority_mode(c)
+    background, colour_0, colour_1, colour_pf = c.colubk, c.colup[0], c.colup[1], c.colupf
+    for word in range(first >> 5, last + 31 >> 5):
+        pixels = between(first, last, word)
+        out = row + 32 * word
+        player_0 = c.lit[WORDS * PLAYER_0 + word] | c.lit[WORDS * MISSILE_0 + word]
+        player_1 = c.lit[WORDS * PLAYER_1 + word] | c.lit[WORDS * MISSILE_1 + word]
+        playfield, ball = c.lit[WORDS * PLAYFIELD + word], c.lit[WORDS * BALL + word]
+        if mode == PLAIN:
+            paint_word(out, pixels, playfield | ball, colour_pf, player_1, colour_1, player_0, colour_0, background)
+        elif mode == PRIORITY:
+            paint_word(out, pixels, player_1, colour_1, player_0, colour_0, playfield | ball, colour_pf, background)
+        else:
+            left = playfield & left_half(word)
+            player_0 |= left
+            player_1 |= playfield ^ left
+            paint_word(out, pixels, ball, colour_pf, player_1, colour_1, player_0, colour_0, background)
+
+
+def blacken(row: int, first: int, last: int) -> None:
+    """Store 0 in the pixels from `first` on and before `last` of the row at an address."""
+    for word in range(first >> 5, last + 31 >> 5):
+        paint_word(row + 32 * word, between(first, last, word), 0, 0, 0, 0, 0, 0, 0)
