@@ -12,7 +12,7 @@ The same functions run under CPython; see docs/compiler.md for the language.
 * `native.py`: from LLVM's language to machine code, and loading it.
 """
 
-from fastatari.compiler.functions import cold, inline, intrinsic
+from fastatari.compiler.functions import cold, inline, intrinsic, outlined
 from fastatari.compiler.language import Module
 from fastatari.compiler.memory import (
     Array,
@@ -57,6 +57,7 @@ __all__ = [
     "i64",
     "inline",
     "intrinsic",
+    "outlined",
     "pointer",
     "structure",
     "u8",

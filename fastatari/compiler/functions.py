@@ -23,6 +23,12 @@ def inline(function: F) -> F:
     return function
 
 
+def outlined(function: F) -> F:
+    """Never put the function's body where it is called, so that its caller stays small; a decorator."""
+    _mark(function, "outlined")
+    return function
+
+
 def cold(function: F) -> F:
     """Say that the function is rarely called: it is never inlined, and kept away from what is hot; a decorator."""
     _mark(function, "cold")
@@ -52,7 +58,7 @@ def _mark(function: Any, mark: Any) -> None:
 
 
 def marked(function: Any) -> Any:
-    """What the function is marked as: "inline", "cold", the `emit` of an intrinsic, or None."""
+    """What the function is marked as: "inline", "outlined", "cold", the `emit` of an intrinsic, or None."""
     return getattr(function, "_compiled_as", None)
 
 
@@ -111,9 +117,10 @@ def declare(module: ir.Module, name: str, signature: Signature, mark: Any) -> ir
     function.attributes.add("nounwind")
     if mark == "inline":
         function.attributes.add("alwaysinline")
-    elif mark == "cold":
+    elif mark in {"outlined", "cold"}:
         function.attributes.add("noinline")
-        function.attributes.add("cold")
+        if mark == "cold":
+            function.attributes.add("cold")
     for argument, kind in zip(function.args, signature.parameters, strict=True):
         if memory.is_structure(kind):
             # An instance of ctypes is whole, aligned, and lives as long as the call. Two may be the same: no `noalias`.

@@ -110,6 +110,8 @@ def compile_module(text: str, target: Target, level: int = 1) -> bytes:
         raise CompileError(f"the module is not valid: {error}") from error
     with module:
         options = llvm.create_pipeline_tuning_options(speed_level=level)
+        # The loops of registers and few words are short: vectors of them only fill the registers.
+        options.loop_vectorization = options.slp_vectorization = options.loop_interleaving = False
         builder = llvm.create_pass_builder(machine, options)
         builder.getModulePassManager().run(module, builder)
         return bytes(machine.emit_object(module))

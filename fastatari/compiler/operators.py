@@ -165,5 +165,5 @@ class Operators(Accesses):
 
 
 def _cheap(node: ast.AST) -> bool:
-    """Whether an expression can be computed although its value may not be wanted: nothing is called or read from memory."""
+    """Whether an expression can be computed even if its value is not wanted: it calls nothing and reads no memory."""
     return isinstance(node, _CHEAP + _LEAVES) and all(_cheap(child) for child in ast.iter_child_nodes(node))

@@ -35,7 +35,7 @@ def begin_frame(c: Console) -> None:
     c.vsync_end -= clocks
     c.frame_clock = -within_line
     set_window(c)
-    c.drawn = c.line_clock = c.window_start
+    c.drawn = c.next_clock = c.line_clock = c.window_start
     c.row = 0
     c.requested = LONG_AGO
     if c.is_pal:

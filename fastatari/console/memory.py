@@ -14,11 +14,8 @@ from fastatari.console.games.facts import MODES, PADDLE_LIMITS
 from fastatari.console.inputs import JOYSTICKS, PADDLES
 from fastatari.console.properties import Properties, detect_cartridge, find_properties
 from fastatari.console.reset import AUTO, NTSC, PAL, PAL_HEIGHT
-from fastatari.console.state import Console
+from fastatari.console.state import ALIGNMENT, Console
 from fastatari.console.tia.pixels import PIXELS
-
-# Blocks begin at multiples of it, a line of the processor's cache.
-ALIGNMENT = 64
 
 
 def allocate(size: int) -> npt.NDArray[np.uint8]:

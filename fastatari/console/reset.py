@@ -50,7 +50,7 @@ def reset_tia(c: Console) -> None:
     """Set all registers, latches and counters of the TIA to 0, and both screens to black."""
     c.frame_clock = 0
     set_window(c)
-    c.drawn = c.line_clock = c.requested = c.row = 0
+    c.drawn = c.next_clock = c.line_clock = c.requested = c.row = 0
     c.scanlines = c.scanline = 0
     c.vsync_end = NEVER
     c.hmove_clock = 0
@@ -106,7 +106,7 @@ def detect_format(c: Console) -> None:
     long_frames = 0
     for i in range(DETECTION_FRAMES):
         emulate(c, 0)
-        if i >= DETECTION_FRAMES - LAST_FRAMES and c.scanlines > PAL_LINE:
+        if i >= DETECTION_FRAMES - LAST_FRAMES and c.scanline > PAL_LINE:
             long_frames += 1
     set_format(c, int(long_frames >= PAL_FRAMES))
 

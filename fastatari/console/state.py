@@ -1,8 +1,8 @@
 """The state of a console: all of its registers, latches, memories and counters, as one block of plain data.
 
-`Machine` is the hardware: what the next frame depends on, and nothing else. `Console` adds what is around it: the game's
-bookkeeping, the two random generators, where pictures that were not drawn begin, and, at its end, what is not state: values
-derived from state, settings, and addresses of memory that others own. The comments tell the section of the hardware.
+`Machine` is the hardware: what the next frame depends on, and nothing else. `Game` adds what is around it: the bookkeeping,
+the two random generators, and where pictures that were not drawn begin. That is all that has to be copied, saved and compared.
+`Console` adds what is not state: values derived from it, settings, and addresses of memory that others own.
 """
 
 import ctypes
@@ -47,6 +47,7 @@ class Machine(ctypes.Structure):
     window_start: i32  # the clock of the first pixel of the picture, in its left blank
     window_end: i32  # the clock after the last
     drawn: i32  # all pixels of clocks before this one exist in the picture
+    next_clock: i32  # the same, but NEVER once the window is complete
     requested: i32  # up to which clock drawing was asked for
     line_clock: i32  # when the line of `drawn` began
     row: i32  # where that line lies in the screen
@@ -156,8 +157,8 @@ class Generator(ctypes.Structure):
 
 
 @structure
-class Console(Machine):
-    """A machine, the game that is played on it, and all that a frame needs to run."""
+class Game(Machine):
+    """A machine, the game that is played on it, and where its pictures come from: the whole state of a console."""
 
     # The game.
     reward: i32  # of the last frame
@@ -179,14 +180,22 @@ class Console(Machine):
     system_generator: Annotated[Generator, Generator]
     action_generator: Annotated[Generator, Generator]
 
-    # Not state, from here on.
 
+# A block begins at a multiple of it, and so do vectors in it.
+ALIGNMENT = 64
+
+
+@structure
+class Console(Game):
+    """A console's state, and behind it what is not state: values derived from it, settings, and addresses."""
+
+    unused: Annotated[Array, c_uint8 * (-ctypes.sizeof(Game) % ALIGNMENT)]
+    # Derived: which pixels of a line each object lights, six masks of 5 words of 32 bits, 8 words apart.
+    lit: Annotated[Array, c_uint32 * 48]
     # Derived: the processor's registers while it runs, wide.
     registers: Annotated[Registers, Registers]
     pc_high: i32  # bits 13 to 15 of the program counter
     after_write: u8  # the last access of the processor was a write
-    # Derived: which pixels of a line each object lights, six masks of 5 words of 32 bits, 8 words apart.
-    lit: Annotated[Array, c_uint32 * 48]
     outdated: i32  # which of these masks are to be made anew, a bit an object
     # Derived: while a frame runs.
     drawing: u8  # how much is drawn: NOTHING, PIXELS, EVERYTHING
@@ -227,5 +236,6 @@ class Console(Machine):
     bank_chunk: i64  # the same of the present bank, 0 where several banks are seen at once
 
 
-# How many bytes of a console are its machine; they come first.
+# How many bytes of a console are its machine, and how many are state; they come first.
 MACHINE_SIZE = ctypes.sizeof(Machine)
+STATE_SIZE = ctypes.sizeof(Game)

@@ -15,6 +15,9 @@ from fastatari.console import cartridges, dpc, games
 from fastatari.console.ale_stream import BOOLEAN, CPU, FALSE, RIOT, TIA, TRUE, Fields, read_state, write_state
 from fastatari.console.games.facts import DIFFICULTIES, MODES
 from fastatari.console.state import STOPPED, Console, Generator
+from fastatari.console.tia.drawing import LINE
+from fastatari.console.tia.objects import ALL_OBJECTS
+from fastatari.console.tia.pixels import PIXELS
 
 __all__ = ["from_ale_state", "read_state", "to_ale_state", "to_fields", "write_state"]
 
@@ -23,9 +26,6 @@ NOT_CONVERTIBLE = ("miniature_golf",)
 
 # Variables that ale-py does not save, and that are set for good once a reset has ended.
 _LATCHED = {"chopper_command": {"started": 1}}
-
-# After a change of the TIA's registers: the pixels of all six objects are to be found anew.
-_ALL_OBJECTS = 0x3F
 
 _BOOLEANS = {name for table in (CPU, RIOT, TIA) for name, allowed in table if allowed is BOOLEAN}
 _BANKED, _WITH_RAM = ("F8", "F6", "F8SC", "F6SC", "DPC"), ("F8SC", "F6SC")
@@ -147,7 +147,7 @@ def from_ale_state(c: Console, data: bytes | Fields, md5: str) -> None:
     _set_unsaved(c)
     _set_books(c, saved)
     cartridges.connect(c)
-    c.outdated = _ALL_OBJECTS
+    c.outdated = ALL_OBJECTS
 
 
 def _get(c: Console, pairs: _Pairs) -> Fields:
@@ -194,11 +194,8 @@ def _derived(c: Console) -> Fields:
     ball = c.old_enabl if c.vdelbl else c.enabl
     live = (players[0], missiles[0], players[1], missiles[1], ball, c.playfield)
     shown = [int(f"{graphics:08b}"[::-1], 2) if c.refp[i] else graphics for i, graphics in enumerate(players)]
-    in_line = (c.drawn - c.frame_clock) % 228
-    # The end of a line that was just drawn to its end is still to come.
-    is_at_end = in_line == 0 and c.drawn not in (c.window_start, c.frame_clock)
     return {
-        "clocks_left_in_line": 0 if is_at_end else 228 - in_line,
+        "clocks_left_in_line": c.line_clock + LINE - c.drawn,
         "enabled": sum(1 << i for i, value in enumerate(live) if value),
         "pf_priority_score": (c.ctrlpf & 6) << 5,
         "shown_grp0": shown[0],
@@ -274,12 +271,26 @@ def _set_variables(c: Console, variables: dict[str, int]) -> None:
             c.variables[names.index(name)] = value
 
 
+def _set_place(c: Console) -> None:
+    """Set where the picture is drawn to, from the clock up to which it exists."""
+    within = (c.drawn - c.frame_clock) % LINE
+    # The end of a line that was drawn to its end is still to come.
+    is_at_end = within == 0 and c.drawn not in (c.window_start, c.frame_clock)
+    c.line_clock = c.drawn - (LINE if is_at_end else within)
+    # A picture that begins before the window is one that a reset did not begin anew.
+    first = c.window_start if c.line_clock >= c.window_start else c.frame_clock
+    c.row = (c.line_clock - first) // LINE * PIXELS
+    c.requested = c.drawn
+    c.limit_clock = c.frame_clock + LINE * (c.line_limit + 1)
+
+
 def _set_unsaved(c: Console) -> None:
     """Set what ale-py's states leave out, once all else is set."""
     c.reflected = c.ctrlpf & 1
     c.suppressed[0] = c.suppressed[1] = 0
     c.missile_0_shape = c.stars_phase if c.stars and c.stars_phase in (1, 2) else 0
     c.cut = c.greyed = int(c.status != STOPPED)
+    _set_place(c)
     c.stop = 0
     c.colour_loss = c.scanlines & 1 if c.is_pal else 0
     c.bus = c.ram[127]
@@ -289,7 +300,7 @@ def _set_unsaved(c: Console) -> None:
     # What is in the screens stays, and cannot be made again.
     for i in range(2):
         c.has_start[i], c.is_drawn[i] = 0, 1
-    c.is_partial = 0
+    c.is_partial = int(c.cut or c.drawn < c.window_end)
 
 
 def _check(c: Console, fields: Fields, md5: str) -> dict[str, int]:
@@ -312,8 +323,8 @@ def _check(c: Console, fields: Fields, md5: str) -> dict[str, int]:
         ("paddle_left", fields["paddle_left"], range(lowest, highest + 1)),
         ("paddle_right", fields["paddle_right"], range(lowest, highest + 1)),
         ("clock_frame_start", tia["clock_frame_start"], range(-225, 1, 3)),
-        ("lines before the picture, in clocks", window[0], (228 * c.y_start,)),
-        ("lines of the picture, in clocks", window[1], (228 * c.height,)),
+        ("lines before the picture, in clocks", window[0], (LINE * c.y_start,)),
+        ("lines of the picture, in clocks", window[1], (LINE * c.height,)),
         ("clock_drawn", tia["clock_drawn"], drawn),
         *((name, tia[name], (tia[name] % 256 * 0x01010101,)) for name, _, _ in _COLOURS),
         ("last of the slices", fields["cart"].get("slices", [7])[-1], (7,)),

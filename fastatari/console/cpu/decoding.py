@@ -6,7 +6,7 @@ A part is a bank, or a slice of a bank where several are seen at once. What is n
 
 from fastatari.compiler import Pointer8, Pointer64, inline, pointer
 from fastatari.console import bus
-from fastatari.console.cpu.handlers import ANY, FAR, NEAR, RAM, ROM, TIA, TIMER, VARIANTS
+from fastatari.console.cpu.handlers import ANY, FAR, KINDS, NEAR, RAM, REGISTER, ROM, TIA, TIMER, VARIANTS
 from fastatari.console.cpu.opcodes import LENGTHS, OPCODES
 
 LENGTH = tuple(opcode.length for opcode in OPCODES)
@@ -17,7 +17,6 @@ JUMP, CALL, INDEXED_X, INDEXED_Y = map(MODE_NAMES.index, ("jmp", "sub", "abx", "
 
 # The handler that leaves comes first.
 LEAVING = 0
-KINDS = 7
 
 
 def _numbers() -> tuple[int, ...]:
@@ -71,6 +70,9 @@ def decode_one(
     kind = ANY
     if mode == ZERO_PAGE:
         kind = RAM if operand & 0x80 else TIA
+        register = REGISTER + (operand & 0x3F)
+        if kind == TIA and register < KINDS and NUMBERS[KINDS * opcode + register] != LEAVING:
+            kind = register
     elif mode == ABSOLUTE:
         kind = absolute_kind(operand, plain_start, plain_end)
         if kind == ROM and NUMBERS[KINDS * opcode + ROM] != LEAVING:

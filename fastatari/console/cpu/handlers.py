@@ -12,7 +12,7 @@ from fastatari.compiler import inline
 from fastatari.console import bus, cartridges, riot
 from fastatari.console.cpu import instructions
 from fastatari.console.cpu.instructions import Instruction, flags, pack_flags, unpack_flags
-from fastatari.console.cpu.opcodes import OPCODES, Opcode
+from fastatari.console.cpu.opcodes import OPCODES, UNDOCUMENTED, Opcode
 from fastatari.console.cpu.stepping import CYCLES, INSTRUCTION
 from fastatari.console.state import Console, Registers
 from fastatari.console.tia import reads, writes
@@ -29,6 +29,9 @@ ALMOST_ALL = (25000 - 4096 - 8) * INSTRUCTION
 
 # The kinds of operands; a decoder chooses by the operand's value.
 ANY, ROM, RAM, TIA, TIMER, NEAR, FAR = range(7)
+# Kinds from this one on are the TIA's registers, of the stores that have a handler for each.
+REGISTER = 7
+KINDS = REGISTER + writes.NUM_REGISTERS
 
 Handler = Callable[[Console, Registers, int], int]
 Addressing = Callable[[Console, Registers, int], int]
@@ -274,6 +277,22 @@ def writing(entry: Opcode, effect: Instruction, address: Addressing, store: Stor
     return handler
 
 
+def writing_register(entry: Opcode, effect: Instruction, register: int) -> Handler:
+    """Return the handler of a store to one register of the TIA, by far the most frequent kind of store."""
+    cycles, step = entry.cycles, WORD_SIZE * entry.length
+    writer = writes.WRITERS[register]
+
+    @inline
+    def handler(c: Console, r: Registers, word: int) -> int:
+        r.clock += INSTRUCTION + cycles
+        clock = 3 * (r.clock & CYCLES)
+        result = writer(c, effect(c, r, 0), clock)
+        r.pc += step
+        return finish_store(c, r, writes.end_long_frame(c, result, clock))
+
+    return handler
+
+
 def modifying(entry: Opcode, effect: Instruction, address: Addressing, load: Load, store: Store) -> Handler:
     """Return the handler of an instruction that reads memory and writes to it."""
     cycles, step = entry.cycles, WORD_SIZE * entry.length
@@ -458,7 +477,7 @@ def pull_flags(c: Console, r: Registers, word: int) -> int:
 def jump_indirect(c: Console, r: Registers, word: int) -> int:
     where = word & OPERAND
     above = where & 0xFF00 | where + 1 & 0xFF
-    if bus.is_ram(where):
+    if bus.is_ram(where) and bus.is_ram(above):
         target = c.ram[where & 0x7F] | c.ram[above & 0x7F] << 8
     elif bus.is_plain(c, where) and bus.is_plain(c, above):
         target = bus.read_plain(c, where) | bus.read_plain(c, above) << 8
@@ -511,6 +530,9 @@ def _memory_variants(entry: Opcode, effect: Instruction) -> Iterator[tuple[int, 
             address = (crossing if entry.access == "read" else plain)[entry.mode]
             if entry.access == "read":
                 kinds += [ROM]
+    if entry.mode == "zp" and entry.access == "write":
+        for register in range(writes.NUM_REGISTERS):
+            yield REGISTER + register, writing_register(entry, effect, register)
     for kind in kinds:
         match entry.access:
             case "read":
@@ -522,6 +544,9 @@ def _memory_variants(entry: Opcode, effect: Instruction) -> Iterator[tuple[int, 
 
 
 def _variants(entry: Opcode) -> Iterator[tuple[int, Handler]]:
+    """Yield the handlers of an opcode; none where it is too rare for its own: no game was seen to use those."""
+    if entry.mnemonic in UNDOCUMENTED or (entry.mnemonic == "NOP" and entry.mode != "imp"):
+        return
     effect = getattr(instructions, entry.mnemonic, instructions.NOP)
     match entry.mode:
         case "imp" if entry.mnemonic in STACK:

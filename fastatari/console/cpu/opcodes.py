@@ -49,6 +49,12 @@ LENGTHS = {
     "abs": 3, "abx": 3, "aby": 3, "jmp": 3, "ind": 3, "sub": 3,
 }  # fmt: skip
 
+# What the makers of the processor did not document.
+UNDOCUMENTED = (
+    "SLO", "RLA", "SRE", "RRA", "SAX", "LAX", "DCP", "ISB", "ANC", "ASR", "ARR", "ANE", "LXA", "SBX", "LAS",
+    "SHA", "SHX", "SHY", "SHS",
+)  # fmt: skip
+
 STORES = ("STA", "STX", "STY", "SAX", "SHA", "SHX", "SHY", "SHS")
 MODIFIERS = ("ASL", "LSR", "ROL", "ROR", "INC", "DEC", "SLO", "RLA", "SRE", "RRA", "DCP", "ISB")
 

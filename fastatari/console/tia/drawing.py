@@ -4,8 +4,8 @@ A write to a register draws up to its clock, and then takes effect for all later
 that changes nothing only notes its request, and whatever draws next draws up to there first.
 """
 
-from fastatari.compiler import cold, inline, pointer, Pointer8
-from fastatari.console.state import BALL, MISSILE_0, PLAYER_0, PLAYER_1, PLAYFIELD, Console
+from fastatari.compiler import Pointer8, cold, inline, outlined, pointer
+from fastatari.console.state import BALL, MISSILE_0, PLAYER_0, PLAYER_1, PLAYFIELD, NEVER, Console
 from fastatari.console.tia import objects
 from fastatari.console.tia.objects import HIDDEN, NORMAL, WIDER
 from fastatari.console.tia.pixels import PIXELS, blacken, collide, paint
@@ -37,10 +37,11 @@ def request(c: Console, clock: int) -> None:
 def draw(c: Console, clock: int) -> None:
     """Make all pixels before a clock, because something is about to change."""
     request(c, clock)
-    if c.requested > c.drawn:
+    if c.requested > c.next_clock:
         draw_to(c, c.requested)
 
 
+@outlined
 def draw_to(c: Console, clock: int) -> None:
     """Make all pixels of the window before a clock. A line's end comes with the first pixel after it."""
     drawn, line = c.drawn, c.line_clock
@@ -62,6 +63,7 @@ def draw_to(c: Console, clock: int) -> None:
         if drawn >= end:
             break
     c.drawn = drawn
+    c.next_clock = drawn if drawn < c.window_end else NEVER
     c.line_clock = line
 
 
@@ -83,7 +85,9 @@ def draw_stretch(c: Console, first: int, last: int) -> None:
 @cold
 def draw_comb(c: Console, begin: int, stop: int) -> None:
     """Blacken the left edge, as far as it was drawn from `begin` to `stop`, clocks of the present line."""
-    if begin < COMB_END and c.drawing:
+    if begin >= COMB_END:
+        return
+    if c.drawing:
         first = max(begin - BLANK, 0)
         row = c.screens[c.current] + c.row
         if c.drawing == EVERYTHING:

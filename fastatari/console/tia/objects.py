@@ -4,7 +4,9 @@
 for after something changed; `Console.outdated` has a bit for each object that did.
 """
 
-from fastatari.compiler import inline
+from llvmlite import ir
+
+from fastatari.compiler import Pointer32, address, inline, intrinsic, outlined, pointer
 from fastatari.console.state import (
     BALL,
     MISSILE_0,
@@ -33,33 +35,105 @@ QUADRUPLED = tuple(sum((byte >> i & 1) * 0b1111 << 4 * i for i in range(8)) for 
 NORMAL, WIDER, HIDDEN = 0, 1, 2
 
 
-@inline
-def clear(c: Console, item: int) -> None:
-    """Let an object light nothing."""
+LINE = ir.VectorType(ir.IntType(32), WORDS)
+
+
+def vector_constant(module: ir.Module, name: str, lines: list[list[int]]) -> ir.GlobalVariable:
+    """Return a table of lines of words in a module."""
+    table = module.globals.get(name)
+    if table is None:
+        table = ir.GlobalVariable(module, ir.ArrayType(LINE, len(lines)), name)
+        table.initializer = ir.Constant(table.value_type, [ir.Constant(LINE, words) for words in lines])
+        table.global_constant, table.linkage, table.align = True, "internal", 32
+    return table
+
+
+def load_line(builder: ir.IRBuilder, base: ir.Value, index: ir.Value) -> ir.Value:
+    """Load one of several lines of words, at an address that is a multiple of 32."""
+    return builder.load(builder.gep(base, [index], source_etype=LINE), typ=LINE, align=32)
+
+
+def splat(builder: ir.IRBuilder, value: ir.Value, vector: ir.VectorType) -> ir.Value:
+    """Return a vector of the same value, cut to its width, in all places."""
+    undefined = ir.Constant(vector, ir.Undefined)
+    one = builder.insert_element(undefined, builder.trunc(value, vector.element), ir.Constant(ir.IntType(32), 0))
+    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count))
+
+
+def _emit_clear(builder: ir.IRBuilder, args: list[ir.Value]) -> None:
+    target = builder.inttoptr(args[0], ir.PointerType())
+    builder.store(ir.Constant(LINE, [0] * WORDS), target, align=32)
+
+
+@intrinsic(_emit_clear)
+def clear(mask: int) -> None:
+    """Let an object light nothing; `mask` is the address of its words."""
     for word in range(LINE_WORDS):
-        c.lit[WORDS * item + word] = 0
+        pointer(Pointer32, mask)[word] = 0
 
 
-@inline
-def light(c: Console, item: int, x: int, bits: int) -> None:
-    """Light up to 32 pixels from x, of 0 to 319, on; around the right edge."""
-    x = x - 160 if x >= 160 else x
-    word = x >> 5
-    following = word + 1 if word < LINE_WORDS - 1 else 0
+def _emit_light(builder: ir.IRBuilder, args: list[ir.Value]) -> None:
+    """Words are written as a vector, because they are read as one soon: the processor hands on only what fits."""
+    mask, x, bits = args
+    places = [[0xFFFFFFFF if i == word else 0 for i in range(WORDS)] for word in (*range(LINE_WORDS), 0)]
+    table = vector_constant(builder.module, "words_of_a_line", places)
+    word = builder.lshr(x, ir.Constant(x.type, 5))
+    wide = builder.shl(bits, builder.and_(x, ir.Constant(x.type, 31)))
+    low, high = splat(builder, wide, LINE), splat(builder, builder.lshr(wide, ir.Constant(x.type, 32)), LINE)
+    target = builder.inttoptr(mask, ir.PointerType())
+    line = builder.load(target, typ=LINE, align=32)
+    line = builder.or_(line, builder.and_(low, load_line(builder, table, word)))
+    line = builder.or_(line, builder.and_(high, load_line(builder, table, builder.add(word, ir.Constant(x.type, 1)))))
+    builder.store(line, target, align=32)
+
+
+@intrinsic(_emit_light)
+def light_word(mask: int, x: int, bits: int) -> None:
+    """Light up to 32 pixels from x, of 0 to 159, on; around the right edge. `mask` is the address of the words."""
+    words = pointer(Pointer32, mask)
     wide = bits << (x & 31)
-    c.lit[WORDS * item + word] |= wide
-    c.lit[WORDS * item + following] |= wide >> 32
+    word = x >> 5
+    words[word] |= wide & 0xFFFFFFFF
+    words[(word + 1) % LINE_WORDS] |= wide >> 32
+
+
+def _emit_store_line(builder: ir.IRBuilder, args: list[ir.Value]) -> None:
+    mask, *words = args
+    line = ir.Constant(LINE, [0] * WORDS)
+    for i, word in enumerate(words):
+        narrow = builder.trunc(word, ir.IntType(32))
+        line = builder.insert_element(line, narrow, ir.Constant(ir.IntType(32), i))
+    builder.store(line, builder.inttoptr(mask, ir.PointerType()), align=32)
+
+
+@intrinsic(_emit_store_line)
+def store_line(mask: int, word_0: int, word_1: int, word_2: int, word_3: int, word_4: int) -> None:
+    """Let an object light what five words say."""
+    for word, bits in enumerate((word_0, word_1, word_2, word_3, word_4)):
+        pointer(Pointer32, mask)[word] = bits
 
 
 @inline
-def light_copies(c: Console, item: int, x: int, bits: int, mode: int, has_first: int) -> None:
+def light(mask: int, x: int, bits: int) -> None:
+    """Light up to 32 pixels from x, of 0 to 319, on; around the right edge."""
+    light_word(mask, x - 160 if x >= 160 else x, bits)
+
+
+@inline
+def mask_of(c: Console, item: int) -> int:
+    """Return the address of an object's words."""
+    return address(c.lit) + 4 * WORDS * item
+
+
+@inline
+def light_copies(mask: int, x: int, bits: int, mode: int, has_first: int) -> None:
     """Light all copies of an object."""
     if has_first:
-        light(c, item, x, bits)
+        light(mask, x, bits)
     if SECOND[mode]:
-        light(c, item, x + SECOND[mode], bits)
+        light(mask, x + SECOND[mode], bits)
         if THIRD[mode]:
-            light(c, item, x + THIRD[mode], bits)
+            light(mask, x + THIRD[mode], bits)
 
 
 @inline
@@ -82,7 +156,8 @@ def is_ball_enabled(c: Console) -> int:
 
 def light_player(c: Console, k: int, graphics: int) -> None:
     """Make the mask of a player that shows a byte. Wide ones are a pixel to the right."""
-    clear(c, PLAYER_0 + k)
+    mask = mask_of(c, PLAYER_0 + k)
+    clear(mask)
     if graphics == 0:
         return
     bits = graphics if c.refp[k] else REVERSED[graphics]
@@ -94,12 +169,13 @@ def light_player(c: Console, k: int, graphics: int) -> None:
     elif mode == QUADRUPLE:
         bits = QUADRUPLED[bits]
         x += 1
-    light_copies(c, PLAYER_0 + k, x, bits, mode, int(c.suppressed[k] == 0))
+    light_copies(mask, x, bits, mode, int(c.suppressed[k] == 0))
 
 
 def light_missile(c: Console, k: int) -> None:
     """Make the mask of a missile."""
-    clear(c, MISSILE_0 + k)
+    mask = mask_of(c, MISSILE_0 + k)
+    clear(mask)
     if is_missile_enabled(c, k) == 0:
         return
     width = c.nusiz[k] >> 4 & 3
@@ -107,30 +183,27 @@ def light_missile(c: Console, k: int) -> None:
         if c.missile_0_shape == HIDDEN:
             return
         width |= 1
-    light_copies(c, MISSILE_0 + k, c.position[MISSILE_0 + k], (1 << (1 << width)) - 1, c.nusiz[k] & 7, 1)
+    light_copies(mask, c.position[MISSILE_0 + k], (1 << (1 << width)) - 1, c.nusiz[k] & 7, 1)
 
 
 def light_ball(c: Console) -> None:
     """Make the mask of the ball."""
-    clear(c, BALL)
+    clear(mask_of(c, BALL))
     if is_ball_enabled(c):
-        light(c, BALL, c.position[BALL], (1 << (1 << (c.ctrlpf >> 4 & 3))) - 1)
+        light(mask_of(c, BALL), c.position[BALL], (1 << (1 << (c.ctrlpf >> 4 & 3))) - 1)
 
 
 def light_playfield(c: Console) -> None:
     """Make the mask of the playfield: twenty groups of four pixels, and the same again, mirrored or not."""
-    at = WORDS * PLAYFIELD
     groups = c.playfield & 0xFF00F | REVERSED[c.playfield >> 4 & 0xFF] << 4
-    c.lit[at] = QUADRUPLED[groups & 0xFF]
-    c.lit[at + 1] = QUADRUPLED[groups >> 8 & 0xFF]
-    middle = QUADRUPLED[groups >> 16]
+    first, second, middle = QUADRUPLED[groups & 0xFF], QUADRUPLED[groups >> 8 & 0xFF], QUADRUPLED[groups >> 16]
     if c.reflected:
         groups = REVERSED[groups & 0xFF] << 12 | REVERSED[groups >> 8 & 0xFF] << 4 | REVERSED[groups >> 16] >> 4
-    c.lit[at + 2] = middle | QUADRUPLED[groups & 0xF] << 16
-    c.lit[at + 3] = QUADRUPLED[groups >> 4 & 0xFF]
-    c.lit[at + 4] = QUADRUPLED[groups >> 12]
+    middle |= QUADRUPLED[groups & 0xF] << 16
+    store_line(mask_of(c, PLAYFIELD), first, second, middle, QUADRUPLED[groups >> 4 & 0xFF], QUADRUPLED[groups >> 12])
 
 
+@outlined
 def light_outdated(c: Console) -> None:
     """Make the masks anew of all objects of which something changed."""
     outdated = c.outdated

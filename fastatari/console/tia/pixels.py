@@ -1,13 +1,10 @@
 """What pixels show: the objects by their priority, over the background, and black; and which of them collide."""
 
-from typing import Any
-
 from llvmlite import ir
 
-from fastatari.compiler import address, inline, intrinsic, pointer
-from fastatari.compiler import Pointer8, Pointer32
+from fastatari.compiler import Pointer8, Pointer32, address, inline, intrinsic, outlined, pointer
 from fastatari.console.state import BALL, MISSILE_0, MISSILE_1, PLAYER_0, PLAYER_1, PLAYFIELD, Console
-from fastatari.console.tia.objects import LINE_WORDS, WORDS, live_objects
+from fastatari.console.tia.objects import LINE, WORDS, live_objects, load_line, splat, vector_constant
 
 PIXELS = 160
 ONLY_PLAYFIELD = 0x20
@@ -30,29 +27,16 @@ def between(first: int, last: int, word: int) -> int:
 def _emit_overlap(builder: ir.IRBuilder, args: list[ir.Value]) -> ir.Value:
     """All six masks at once, as vectors of eight words: what at least two of them light, cut to the pixels."""
     lit, first, last = args
-    word = ir.IntType(32)
-    line = ir.VectorType(word, WORDS)
-    table = builder.module.globals.get("pixels_before")
-    if table is None:
-        rows = []
-        for x in range(PIXELS + 1):
-            words = [((1 << x) - 1 >> 32 * i) & 0xFFFFFFFF for i in range(WORDS)]
-            rows.append(ir.Constant(line, words))
-        table = ir.GlobalVariable(builder.module, ir.ArrayType(line, PIXELS + 1), "pixels_before")
-        table.initializer = ir.Constant(table.value_type, rows)
-        table.global_constant, table.linkage = True, "internal"
-
-    def before(x: ir.Value) -> ir.Value:
-        return builder.load(builder.gep(table, [x], source_etype=line), typ=line, align=32)
-
-    once = twice = ir.Constant(line, [0] * WORDS)
-    start = builder.inttoptr(lit, ir.PointerType())
+    rows = [[((1 << x) - 1 >> 32 * i) & 0xFFFFFFFF for i in range(WORDS)] for x in range(PIXELS + 1)]
+    table = vector_constant(builder.module, "pixels_before", rows)
+    once = twice = ir.Constant(LINE, [0] * WORDS)
+    masks = builder.inttoptr(lit, ir.PointerType())
     for item in range(6):
-        where = builder.gep(start, [ir.Constant(ir.IntType(64), item)], source_etype=line)
-        mask = builder.load(where, typ=line, align=4)
+        mask = load_line(builder, masks, ir.Constant(ir.IntType(64), item))
         twice = builder.or_(twice, builder.and_(once, mask))
         once = builder.or_(once, mask)
-    shared = builder.and_(twice, builder.xor(before(first), before(last)))
+    stretch = builder.xor(load_line(builder, table, first), load_line(builder, table, last))
+    shared = builder.and_(twice, stretch)
     wide = ir.IntType(32 * WORDS)
     found = builder.icmp_unsigned("!=", builder.bitcast(shared, wide), ir.Constant(wide, 0))
     return builder.zext(found, ir.IntType(64))
@@ -71,6 +55,7 @@ def overlaps(lit: int, first: int, last: int) -> int:
     return 0
 
 
+@outlined
 def latch(c: Console, word: int, pixels: int) -> None:
     """Latch which objects collide in one word of a line."""
     p0 = c.lit[WORDS * PLAYER_0 + word] & pixels
@@ -108,23 +93,16 @@ def collide(c: Console, first: int, last: int) -> None:
 
 def _emit_paint(builder: ir.IRBuilder, args: list[ir.Value]) -> ir.Value:
     """Thirty-two pixels as a vector: a layer is a choice between its colour and what lies below."""
-    byte = ir.IntType(8)
-    pixels, bits = ir.VectorType(byte, 32), ir.VectorType(ir.IntType(1), 32)
+    pixels, bits = ir.VectorType(ir.IntType(8), 32), ir.VectorType(ir.IntType(1), 32)
     out, keep, *layers, background = args
     out = builder.inttoptr(out, ir.PointerType())
-
-    def fill(colour: ir.Value) -> ir.Value:
-        undefined = ir.Constant(pixels, ir.Undefined)
-        one = builder.insert_element(undefined, builder.trunc(colour, byte), ir.Constant(ir.IntType(32), 0))
-        lanes = ir.Constant(ir.VectorType(ir.IntType(32), 32), [0] * 32)
-        return builder.shuffle_vector(one, undefined, lanes)
 
     def mask(word: ir.Value) -> ir.Value:
         return builder.bitcast(builder.trunc(word, ir.IntType(32)), bits)
 
-    painted = fill(background)
+    painted = splat(builder, background, pixels)
     for lit, colour in zip(layers[::2], layers[1::2], strict=True):
-        painted = builder.select(mask(lit), fill(colour), painted)
+        painted = builder.select(mask(lit), splat(builder, colour, pixels), painted)
     painted = builder.select(mask(keep), painted, builder.load(out, typ=pixels, align=1))
     builder.store(painted, out, align=1)
     return ir.Constant(ir.IntType(64), 0)
@@ -160,6 +138,7 @@ def left_half(word: int) -> int:
     return 0xFFFFFFFF if word < 2 else 0xFFFF if word == 2 else 0
 
 
+@outlined
 def paint(c: Console, row: int, first: int, last: int) -> None:
     """Store the pixels from `first` on and before `last` of the row at an address."""
     mode = priority_mode(c)
@@ -181,6 +160,7 @@ def paint(c: Console, row: int, first: int, last: int) -> None:
             paint_word(out, pixels, ball, colour_pf, player_1, colour_1, player_0, colour_0, background)
 
 
+@outlined
 def blacken(row: int, first: int, last: int) -> None:
     """Store 0 in the pixels from `first` on and before `last` of the row at an address."""
     for word in range(first >> 5, last + 31 >> 5):

@@ -1,6 +1,6 @@
 """Where objects are: RESxx puts them where the beam is, HMOVE moves all five, and RESMPx locks missiles to players."""
 
-from fastatari.compiler import inline
+from fastatari.compiler import inline, outlined
 from fastatari.console.state import BALL, MISSILE_0, PLAYER_0, PLAYER_1, Console
 from fastatari.console.tia.drawing import BLANK, LINE, draw
 from fastatari.console.tia.objects import DOUBLE, NORMAL, QUADRUPLE, SECOND, THIRD
@@ -36,10 +36,11 @@ MOTIONS = tuple(motion for row in _motions() for motion in row)
 
 @inline
 def hpos(c: Console, clock: int) -> int:
-    """Return how far a clock is in its line."""
-    return (clock - c.frame_clock) % LINE
+    """Return how far a clock is in its line. The mask says that it is not before the frame, which divides faster."""
+    return (clock - c.frame_clock & 0x7FFFFFFF) % LINE
 
 
+@outlined
 def hmove(c: Console, clock: int) -> None:
     """Move all five objects at once, by what HMxx says and when in its line that is."""
     draw(c, clock)
@@ -65,6 +66,7 @@ def hmove(c: Console, clock: int) -> None:
     c.hmove_clock = clock
 
 
+@outlined
 def reset_player(c: Console, k: int, clock: int) -> None:
     """RESPx. The first copy is not shown for the rest of the line, unless the beam is within a shown one."""
     draw(c, clock)
@@ -93,6 +95,7 @@ def is_within(mode: int, distance: int, begin: int, end: int) -> int:
     return found
 
 
+@outlined
 def reset_missile(c: Console, k: int, clock: int) -> None:
     """RESMx."""
     draw(c, clock + 8)
@@ -109,6 +112,7 @@ def reset_missile(c: Console, k: int, clock: int) -> None:
     c.outdated |= 1 << MISSILE_0 + k
 
 
+@outlined
 def reset_ball(c: Console, clock: int) -> None:
     """RESBL."""
     draw(c, clock)
@@ -127,6 +131,7 @@ def reset_ball(c: Console, clock: int) -> None:
     c.outdated |= 1 << BALL
 
 
+@outlined
 def lock_missile(c: Console, k: int, is_locked: int, clock: int) -> None:
     """RESMPx: a locked missile is not shown; when it is let go, it is in the middle of its player."""
     draw(c, clock)

@@ -22,13 +22,19 @@ PLAYFIELD_DELAYS = (4, 5, 2, 3)
 STARS_CLOCKS, STARS_OLD, STARS_NEW = 63, 7, 6
 
 
-def write(c: Console, register: int, value: int, cycle: int) -> int:
-    """Write a register, at the cycle at which the store ends; any write too far down ends the frame."""
-    clock = 3 * cycle
-    result = WRITERS[register & 0x3F](c, value, clock)
+@inline
+def end_long_frame(c: Console, result: int, clock: int) -> int:
+    """Let any write that is too far down end the frame."""
     return result | STOP if clock >= c.limit_clock else result
 
 
+def write(c: Console, register: int, value: int, cycle: int) -> int:
+    """Write a register, at the cycle at which the store ends."""
+    clock = 3 * cycle
+    return end_long_frame(c, WRITERS[register & 0x3F](c, value, clock), clock)
+
+
+@inline
 def write_vsync(c: Console, value: int, clock: int) -> int:
     request(c, clock)
     c.vsync = value
@@ -40,6 +46,7 @@ def write_vsync(c: Console, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_vblank(c: Console, value: int, clock: int) -> int:
     if (c.vblank ^ value) & 2:
         draw(c, clock + 1)
@@ -54,11 +61,13 @@ def write_vblank(c: Console, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_wsync(c: Console, value: int, clock: int) -> int:
     request(c, clock)
     return 0 if c.after_write else (LINE - hpos(c, clock)) % LINE // 3
 
 
+@inline
 def write_nothing(c: Console, value: int, clock: int) -> int:
     request(c, clock)
     return 0
@@ -78,10 +87,12 @@ def write_nusiz(c: Console, k: int, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_nusiz0(c: Console, value: int, clock: int) -> int:
     return write_nusiz(c, 0, value, clock)
 
 
+@inline
 def write_nusiz1(c: Console, value: int, clock: int) -> int:
     return write_nusiz(c, 1, value, clock)
 
@@ -97,14 +108,17 @@ def write_colup(c: Console, k: int, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_colup0(c: Console, value: int, clock: int) -> int:
     return write_colup(c, 0, value, clock)
 
 
+@inline
 def write_colup1(c: Console, value: int, clock: int) -> int:
     return write_colup(c, 1, value, clock)
 
 
+@inline
 def write_colupf(c: Console, value: int, clock: int) -> int:
     colour = value & 0xFE | c.colour_loss
     if c.colupf != colour:
@@ -115,6 +129,7 @@ def write_colupf(c: Console, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_colubk(c: Console, value: int, clock: int) -> int:
     colour = value & 0xFE | c.colour_loss
     if c.colubk != colour:
@@ -125,6 +140,7 @@ def write_colubk(c: Console, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_ctrlpf(c: Console, value: int, clock: int) -> int:
     if c.ctrlpf != value or c.reflected != value & 1:
         draw(c, clock)
@@ -149,10 +165,12 @@ def write_refp(c: Console, k: int, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_refp0(c: Console, value: int, clock: int) -> int:
     return write_refp(c, 0, value, clock)
 
 
+@inline
 def write_refp1(c: Console, value: int, clock: int) -> int:
     return write_refp(c, 1, value, clock)
 
@@ -169,38 +187,46 @@ def write_playfield(c: Console, playfield: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_pf0(c: Console, value: int, clock: int) -> int:
     return write_playfield(c, c.playfield & 0xFFFF0 | value >> 4, clock)
 
 
+@inline
 def write_pf1(c: Console, value: int, clock: int) -> int:
     return write_playfield(c, c.playfield & 0xFF00F | value << 4, clock)
 
 
+@inline
 def write_pf2(c: Console, value: int, clock: int) -> int:
     return write_playfield(c, c.playfield & 0x00FFF | value << 12, clock)
 
 
+@inline
 def write_resp0(c: Console, value: int, clock: int) -> int:
     reset_player(c, 0, clock)
     return 0
 
 
+@inline
 def write_resp1(c: Console, value: int, clock: int) -> int:
     reset_player(c, 1, clock)
     return 0
 
 
+@inline
 def write_resm0(c: Console, value: int, clock: int) -> int:
     reset_missile(c, 0, clock)
     return 0
 
 
+@inline
 def write_resm1(c: Console, value: int, clock: int) -> int:
     reset_missile(c, 1, clock)
     return 0
 
 
+@inline
 def write_resbl(c: Console, value: int, clock: int) -> int:
     reset_ball(c, clock)
     return 0
@@ -227,10 +253,12 @@ def write_grp(c: Console, k: int, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_grp0(c: Console, value: int, clock: int) -> int:
     return write_grp(c, 0, value, clock)
 
 
+@inline
 def write_grp1(c: Console, value: int, clock: int) -> int:
     """GRP1. The ball's enabling becomes its old one, too."""
     return write_grp(c, 1, value, clock)
@@ -248,14 +276,17 @@ def write_enam(c: Console, k: int, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_enam0(c: Console, value: int, clock: int) -> int:
     return write_enam(c, 0, value, clock)
 
 
+@inline
 def write_enam1(c: Console, value: int, clock: int) -> int:
     return write_enam(c, 1, value, clock)
 
 
+@inline
 def write_enabl(c: Console, value: int, clock: int) -> int:
     enabled = value >> 1 & 1
     if c.enabl != enabled:
@@ -274,14 +305,17 @@ def write_motion(c: Console, item: int, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_hmp0(c: Console, value: int, clock: int) -> int:
     return write_motion(c, 0, value, clock)
 
 
+@inline
 def write_hmp1(c: Console, value: int, clock: int) -> int:
     return write_motion(c, 1, value, clock)
 
 
+@inline
 def write_hmm0(c: Console, value: int, clock: int) -> int:
     """HMM0. In the middle of a motion it can begin the star field."""
     if clock == c.hmove_clock + STARS_CLOCKS and c.motion[MISSILE_0] == STARS_OLD and value >> 4 == STARS_NEW:
@@ -291,10 +325,12 @@ def write_hmm0(c: Console, value: int, clock: int) -> int:
     return write_motion(c, MISSILE_0, value, clock)
 
 
+@inline
 def write_hmm1(c: Console, value: int, clock: int) -> int:
     return write_motion(c, 3, value, clock)
 
 
+@inline
 def write_hmbl(c: Console, value: int, clock: int) -> int:
     return write_motion(c, 4, value, clock)
 
@@ -311,14 +347,17 @@ def write_vdelp(c: Console, k: int, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_vdelp0(c: Console, value: int, clock: int) -> int:
     return write_vdelp(c, 0, value, clock)
 
 
+@inline
 def write_vdelp1(c: Console, value: int, clock: int) -> int:
     return write_vdelp(c, 1, value, clock)
 
 
+@inline
 def write_vdelbl(c: Console, value: int, clock: int) -> int:
     delayed = value & 1
     if c.vdelbl != delayed:
@@ -340,19 +379,23 @@ def write_resmp(c: Console, k: int, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_resmp0(c: Console, value: int, clock: int) -> int:
     return write_resmp(c, 0, value, clock)
 
 
+@inline
 def write_resmp1(c: Console, value: int, clock: int) -> int:
     return write_resmp(c, 1, value, clock)
 
 
+@inline
 def write_hmove(c: Console, value: int, clock: int) -> int:
     hmove(c, clock)
     return 0
 
 
+@inline
 def write_hmclr(c: Console, value: int, clock: int) -> int:
     request(c, clock)
     for item in range(5):
@@ -360,6 +403,7 @@ def write_hmclr(c: Console, value: int, clock: int) -> int:
     return 0
 
 
+@inline
 def write_cxclr(c: Console, value: int, clock: int) -> int:
     draw(c, clock)
     c.collisions = 0
@@ -381,3 +425,4 @@ WRITERS: tuple[Writer, ...] = (
     *(write_nothing,) * 19,
 )  # fmt: skip
 assert len(WRITERS) == 64
+NUM_REGISTERS = 0x2D

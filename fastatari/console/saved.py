@@ -1,0 +1,262 @@
+"""Saved states of a console: plain data, exact, as objects of this process and as bytes for any other.
+
+Within a process a state is a copy of the console's whole block, and of a screen only where its picture cannot be made
+again. As bytes it is a header, the part of the block that is state, and these screens:
+
+====================  =========================================================================
+8 bytes               ``fastatar``
+4 bytes               a checksum of the names and places of all fields: the format's version
+16 bytes              the MD5 of the ROM
+1 byte                1 if the generator of the actions is included, else 0
+1 byte                which of the two screens follow, a bit each
+2 bytes               rows of a screen
+n bytes               the block, up to its second generator or up to the end of it
+160 * rows bytes      each of the screens
+====================  =========================================================================
+"""
+
+import ctypes
+import struct
+import sys
+import zlib
+from typing import Any
+
+from fastatari.console import cartridges, states
+from fastatari.console.limits import check_console
+from fastatari.console.state import Console, Machine
+from fastatari.console.tia.objects import ALL_OBJECTS
+from fastatari.console.tia.pixels import PIXELS
+
+SIZE = ctypes.sizeof(Console)
+
+
+def _offset(name: str) -> int:
+    offset: int = getattr(Console, name).offset
+    return offset
+
+
+# Where in the block state ends, without and with the generator of the actions, which comes last.
+WITHOUT_GENERATOR, WITH_GENERATOR = _offset("action_generator"), _offset("registers")
+HAS_START, IS_DRAWN, CURRENT = _offset("has_start"), _offset("is_drawn"), _offset("current")
+_FRAME_STARTS, _MACHINE = _offset("frame_starts"), ctypes.sizeof(Machine)
+_SCREENS = _offset("screens")
+_NUMBERS = {name: _offset(name) for name in ("frame_number", "episode_frame_number", "mode", "difficulty")}
+
+
+def _list_fields(structure: Any) -> list[Any]:
+    return [
+        (name, getattr(structure, name).offset, ctypes.sizeof(kind)) for base in structure.__mro__[::-1]
+        for name, kind in base.__dict__.get("_fields_", ())
+    ]  # fmt: skip
+
+
+MAGIC = b"fastatar"
+VERSION = zlib.crc32(repr((sys.byteorder, _list_fields(Console), _list_fields(Machine))).encode())
+_HEADER = struct.Struct("<8sI16sBBH")
+
+
+class ALEState:
+    """The state of an `ALEInterface`, exact: what follows a restore is what would have followed without.
+
+    It can be pickled, compared and copied. States that come from elsewhere are checked field by field before they are
+    used. A state of ale-py's is taken, too; as it leaves things out, what follows can differ in the next frame.
+
+    Args:
+        state (ALEState | bytes, optional): what `serialize` returned, here or in ale-py. Or any state, and
+        serialized (bytes, optional): as second argument, that.
+
+    Raises:
+        TypeError: an argument is of another type.
+        ValueError: the bytes are not a state.
+    """
+
+    __slots__ = ("_block", "_data", "_fields", "_has_generator", "_md5", "_owner", "_screens")
+
+    def __init__(self, state: Any = b"", serialized: bytes | None = None) -> None:
+        if serialized is not None:
+            if not isinstance(state, ALEState):
+                raise TypeError(f"the first of two arguments must be an ALEState, got {type(state).__name__}")
+            state = serialized
+        self.__setstate__(state)
+
+    @classmethod
+    def _of(cls, block: bytes, screens: tuple[bytes, bytes], md5: bytes, has_generator: bool, owner: object) -> Any:
+        """Return a state of a console of this process, which needs no check where `owner` is that console's."""
+        self: ALEState = cls.__new__(cls)
+        self._block, self._screens, self._md5 = block, screens, md5
+        self._has_generator, self._owner, self._data, self._fields = has_generator, owner, None, None
+        return self
+
+    def serialize(self) -> bytes:
+        """Return the state as bytes, for `ALEState`."""
+        if self._data is None:
+            head = _HEADER.pack(
+                MAGIC, VERSION, self._md5, self._has_generator, *self._describe_screens(),
+            )  # fmt: skip
+            self._data = b"".join([head, self._core(), *self._screens])
+        return self._data
+
+    def __reduce__(self) -> tuple[type["ALEState"], tuple[bytes]]:
+        return ALEState, (self.serialize(),)
+
+    def __getstate__(self) -> bytes:
+        return self.serialize()
+
+    def __setstate__(self, data: bytes) -> None:
+        if not isinstance(data, bytes):
+            raise TypeError(f"a state is made of bytes, got {type(data).__name__}")
+        self._data, self._owner, self._fields, self._screens = data, None, None, (b"", b"")
+        self._block, self._md5, self._has_generator = b"", b"", False
+        if data.startswith(MAGIC):
+            self._parse(data)
+        elif data:
+            self._fields = states.read_state(data)
+            self._md5 = bytes.fromhex(self._fields["md5"])
+
+    def equals(self, other: "ALEState") -> bool:
+        """Return whether two states are the same."""
+        return self == other
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ALEState):
+            return NotImplemented
+        return self._canonical() == other._canonical()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def getFrameNumber(self) -> int:  # noqa: N802
+        """Return how many frames were played since the ROM was loaded."""
+        return self._number("frame_number")
+
+    def getEpisodeFrameNumber(self) -> int:  # noqa: N802
+        """Return how many frames were played since the last reset."""
+        return self._number("episode_frame_number")
+
+    def getDifficulty(self) -> int:  # noqa: N802
+        """Return the difficulty."""
+        return self._number("difficulty")
+
+    def getCurrentMode(self) -> int:  # noqa: N802
+        """Return the mode."""
+        return self._number("mode")
+
+    def _number(self, name: str) -> int:
+        if self._fields is not None:
+            return int(self._fields[name])
+        return int.from_bytes(self._block[_NUMBERS[name] : _NUMBERS[name] + 4], sys.byteorder, signed=True)
+
+    def _core(self) -> bytes:
+        """Return the part of the block that is state."""
+        return self._block[: WITH_GENERATOR if self._has_generator else WITHOUT_GENERATOR]
+
+    def _describe_screens(self) -> tuple[int, int]:
+        """Return which screens there are, and their rows."""
+        return sum(1 << k for k in range(2) if self._screens[k]), max(map(len, self._screens)) // PIXELS
+
+    def _canonical(self) -> tuple[Any, ...]:
+        """Return what equal states have in common: not which pictures were looked at."""
+        if self._fields is not None or not self._block:
+            return (self._data,)
+        core = bytearray(self._core())
+        core[IS_DRAWN : IS_DRAWN + 2] = bytes(2)
+        for k in range(2):
+            if not core[HAS_START + k]:
+                core[_FRAME_STARTS + _MACHINE * k : _FRAME_STARTS + _MACHINE * (k + 1)] = bytes(_MACHINE)
+        return self._md5, bytes(core), self._screens
+
+    def _parse(self, data: bytes) -> None:
+        """Take the bytes apart. What the fields hold is only checked where a console is."""
+        if len(data) < _HEADER.size:
+            raise ValueError(f"the state ends within its header of {_HEADER.size} bytes: it has {len(data)}")
+        _, version, self._md5, has_generator, mask, rows = _HEADER.unpack_from(data)
+        if version != VERSION:
+            raise ValueError(f"the state is of version {version:#x}, of another fastatari; here they are {VERSION:#x}")
+        if has_generator > 1 or mask > 3:
+            raise ValueError(f"the state's header has {has_generator} and {mask}, which must be at most 1 and 3")
+        self._has_generator = bool(has_generator)
+        size = WITH_GENERATOR if has_generator else WITHOUT_GENERATOR
+        screen = PIXELS * rows
+        needed = _HEADER.size + size + screen * mask.bit_count()
+        if len(data) != needed:
+            raise ValueError(f"the state has {len(data)} bytes, where its header asks for {needed}")
+        at = _HEADER.size
+        self._block = data[at : at + size]
+        at += size
+        screens = [b"", b""]
+        for k in range(2):
+            if mask >> k & 1:
+                screens[k] = data[at : at + screen]
+                at += screen
+        self._screens = screens[0], screens[1]
+
+
+def clone_state(c: Console, md5: bytes, has_generator: bool, owner: object) -> ALEState:
+    """Return the state of a console between two frames.
+
+    Args:
+        c (Console): the console.
+        md5 (bytes): the MD5 of its ROM, 16 bytes.
+        has_generator (bool): whether the generator of the actions is part of it.
+        owner (object): what stands for this console's settings and memory; a state of the same owner is restored
+            without a check.
+    """
+    block = ctypes.string_at(ctypes.addressof(c), SIZE)
+    screens = _NO_SCREENS
+    if not (block[HAS_START] and block[HAS_START + 1]):
+        size = PIXELS * c.height
+        first, second = (b"" if block[HAS_START + k] else ctypes.string_at(c.screens[k], size) for k in range(2))
+        screens = first, second
+    return ALEState._of(block, screens, md5, has_generator, owner)  # type: ignore[no-any-return]
+
+
+_NO_SCREENS = (b"", b"")
+
+
+def restore_state(c: Console, state: ALEState, md5: bytes, owner: object) -> None:
+    """Bring a console to a state.
+
+    Args:
+        c (Console): the console; untouched where there is an error.
+        state (ALEState): the state.
+        md5 (bytes): the MD5 of the console's ROM, 16 bytes.
+        owner (object): as for `clone_state`.
+
+    Raises:
+        ValueError: the state is of another ROM, or is none that the console can have.
+    """
+    address = ctypes.addressof(c)
+    block = state._block
+    if state._owner is not owner:
+        if state._md5 != md5:
+            raise ValueError(f"the state is of another ROM, of MD5 {state._md5.hex() or 'none'}, not {md5.hex()}")
+        if state._fields is not None:
+            states.from_ale_state(c, state._fields, md5.hex())
+            return
+        _check_state(c, state)
+        ctypes.memmove(address, block, WITH_GENERATOR if state._has_generator else WITHOUT_GENERATOR)
+        c.outdated = ALL_OBJECTS
+        cartridges.connect(c)
+    elif state._has_generator:
+        ctypes.memmove(address, block, SIZE)
+    else:
+        ctypes.memmove(address, block, WITHOUT_GENERATOR)
+        ctypes.memmove(address + WITH_GENERATOR, block[WITH_GENERATOR:], SIZE - WITH_GENERATOR)
+    screens = state._screens
+    for k in (0, 1):
+        if block[HAS_START + k]:
+            c.is_drawn[k] = 0
+        else:
+            ctypes.memmove(c.screens[k], screens[k], len(screens[k]))
+
+
+def _check_state(c: Console, state: ALEState) -> None:
+    """Check a state that another console has made, or somebody else."""
+    whole = bytearray(ctypes.string_at(ctypes.addressof(c), SIZE))
+    core = state._core()
+    whole[: len(core)] = core
+    other = Console.from_buffer(whole)
+    check_console(other, c)
+    for k in range(2):
+        if not other.has_start[k] and len(state._screens[k]) != PIXELS * c.height:
+            rows = len(state._screens[k]) // PIXELS
+            raise ValueError(f"the state has {rows} rows of screen {k}, where this console needs {c.height}")
