@@ -23,7 +23,7 @@ import fastatari.game
 from fastatari import AtariEnv, Game
 from fastatari.cli import reference
 from fastatari.cli.reference import ReferenceGame
-from fastatari.console import Console
+from fastatari.emulator import Console
 from fastatari.engine import Engine
 
 OURS, LIMIT, THEIRS = "fastatari", "emulation alone", "reference"

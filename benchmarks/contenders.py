@@ -22,7 +22,7 @@ import numpy.typing as npt
 from fastatari import AtariEnv, FrameStack, Game, Worker
 from fastatari.cli.packages import make_base
 from fastatari.cli.reference import ReferenceGame, ReferenceWorker
-from fastatari.console import Console
+from fastatari.emulator import Console
 from fastatari.palette import rgb_table
 
 UInt8Array = npt.NDArray[np.uint8]

@@ -24,7 +24,7 @@ from chart import ACCENT, GRID, INK, PALE
 from matplotlib.ticker import MultipleLocator
 
 from fastatari.cli import reference
-from fastatari.console import list_roms
+from fastatari.emulator import list_roms
 
 PLAYED = ("breakout", "pong")
 WORKED = ("breakout", "pong", "space_invaders")

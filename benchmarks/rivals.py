@@ -23,7 +23,7 @@ import numpy.typing as npt
 from fastatari import AtariVectorEnv
 from fastatari.cli.packages import make_base
 from fastatari.cli.reference import ReferenceWorker
-from fastatari.console import find_rom
+from fastatari.emulator import find_rom
 
 OURS, LIMIT = "fastatari", "emulation alone"
 EXTRA = "bench-vectors"

@@ -1,5 +1,7 @@
 """Atari observations at the speed of the emulator, byte-identical to the pipeline they replace."""
 
+from fastatari.console.ale_interface import ALEInterface
+from fastatari.console.saved import ALEState
 from fastatari.env import AtariEnv, register_envs
 from fastatari.errors import InvalidAction, RemoteTraceback, WorkerDiedError, WorkerError, WorkerTimeoutError
 from fastatari.frames import FrameStack
@@ -14,6 +16,8 @@ register_envs()
 
 __all__ = [
     "PRESETS",
+    "ALEInterface",
+    "ALEState",
     "AtariEnv",
     "AtariRules",
     "AtariVectorEnv",

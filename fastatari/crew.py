@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
-from fastatari.console import StartStates
+from fastatari.emulator import ConsoleName
 from fastatari.engine import Engine, EngineState
 from fastatari.frames import NOWHERE
 from fastatari.rules import AtariRules
@@ -21,7 +21,7 @@ class CrewRules(NamedTuple):
         game (str): the ROM's id.
         rules (AtariRules): the rules of each environment.
         autoreset_mode (AutoresetMode): when an environment is reset after the end of an episode.
-        start_states ("saved" | "true"): as for `Console`.
+        console ("fastatari" | "ale"): as for `Console`.
         has_statistics (bool): whether the numbers of a game are told at its end.
         keeps_finals (bool): whether what SAME_STEP resets replace is told, too.
     """
@@ -29,7 +29,7 @@ class CrewRules(NamedTuple):
     game: str
     rules: AtariRules
     autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP
-    start_states: StartStates = "saved"
+    console: ConsoleName = "fastatari"
     has_statistics: bool = True
     keeps_finals: bool = True
 
@@ -102,7 +102,7 @@ class Crew:
         for _ in self._seeds:
             sibling = self._engines[0] if self._engines else None
             self._engines.append(
-                Engine(crew_rules.game, crew_rules.rules, start_states=crew_rules.start_states, sibling=sibling)
+                Engine(crew_rules.game, crew_rules.rules, console=crew_rules.console, sibling=sibling)
             )
             report(len(self._engines))
         self._steps_into = self._engines[0].can_step_into

@@ -14,11 +14,10 @@ import numpy.typing as npt
 from gymnasium.utils.seeding import np_random
 
 from fastatari.checks import check_pair
-from fastatari.console import Console, ConsoleState, StartStates
+from fastatari.emulator import Console, ConsoleName, ConsoleState
 from fastatari.frames import NOWHERE, FrameStack, Palette
 from fastatari.generators import draw_uniform, new_seed
 from fastatari.palette import rgb_table
-from fastatari.resets import Starts
 from fastatari.rules import AtariRules, check_same_rules
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -68,7 +67,7 @@ class _StepRules:
         clips_reward (bool): whether rewards are replaced by their sign.
         step_limit (int | None): after how many steps a game is truncated.
         frame_limit (int): after how many frames; 0 for never. Not by the emulator, which would also refuse to play the
-            frames that `Resets` needs.
+            frames of an opening.
         counts_opening (bool): whether those before the first step count.
     """
 
@@ -117,10 +116,10 @@ class Engine:
     Args:
         game (str): the name of the game, as for `console.find_rom`.
         rules (AtariRules): the rules.
-        start_states ("saved" | "true"): as for `Console`.
+        console ("fastatari" | "ale"): as for `Console`.
         is_shown (bool): as for `Console`.
         sibling (Engine, optional): another of the same game and rules, with which this one shares what it can: where
-            games begin, and where screens are read to. They have to be used by turns: all that a step or reset comes to
+            screens are read to. They have to be used by turns: all that a step or reset comes to
             has to be observed before the next of another engine.
 
     Attributes:
@@ -151,8 +150,8 @@ class Engine:
         "is_playing", "_act", "_read_screen", "_game_over", "_lives", "_actions", "_push", "_screen", "_cut", "_kept",
         "_reference", "_frames_left", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length",
         "episode_frame_number", "frames_before", "is_game_over", "_step_rules", "_screens", "_stack", "console",
-        "rules", "can_step_into", "np_random", "noops", "_begin_time", "_size", "_starts", "_noop", "_fire",
-        "_fires_before", "_fires_after", "_noop_draws", "_openings", "_opening_frame", "_marked_frame", "_mark",
+        "rules", "can_step_into", "np_random", "noops", "_begin_time", "_size", "_noop", "_fire",
+        "_fires_before", "_fires_after", "_noop_draws",
     )  # fmt: skip
 
     # What a state holds besides console and stack.
@@ -166,16 +165,14 @@ class Engine:
         game: str,
         rules: AtariRules,
         *,
-        start_states: StartStates = "saved",
+        console: ConsoleName = "fastatari",
         is_shown: bool = False,
         sibling: "Engine | None" = None,
     ) -> None:
         self.rules = rules
-        self._starts: Starts = Starts() if sibling is None else sibling._starts
         self.console = Console(
             game,
-            start_states=start_states,
-            starts=self._starts,
+            console=console,
             repeat_action_probability=rules.repeat_action_probability,
             sticky_draws=rules.sticky_draws,
             full_action_space=rules.full_action_space,
@@ -204,12 +201,6 @@ class Engine:
         self._step_rules = _read_rules(rules, self.console.stops_at_end)
 
         self._noop_draws: np.random.RandomState | None = None
-        # By start and number of no-ops: the emulator's state before the last frames of what follows a reset.
-        self._openings = self._starts.openings
-        # How many frames of the present one were played, after how many its state is to be saved, and that state.
-        self._opening_frame = 0
-        self._marked_frame = -1
-        self._mark: Any = None
 
         self.noops = 0
         self.lives = 0
@@ -556,35 +547,8 @@ class Engine:
             has_gone_on = self._go_on(seed, slots)
             return self._fire_steps(seed, slots) or (slots if has_gone_on else None)
         self._begin_game(seed)
-        last_frames = 2 if self._fires_after and self._step_rules.is_pooled else 1
-        opening = self._list_opening()
-        key = self.console.start, self.noops
-        if key in self._openings:
-            self.console.jump(self._openings[key])
-            for action, slot in zip(opening[-last_frames:], slots[-last_frames:], strict=True):
-                self.console.act(action)
-                self.console.read_screen(slot)
-            if last_frames == 1:
-                slots[0][:] = slots[1]
-            self._reference = self.console.lives()
-            self.is_game_over = self.is_game_over and not self._fires_after
-            self._screen = slots[1].copy()
-            return slots if self._fires_after else None
-        self._opening_frame = 0
-        self._marked_frame = len(opening) - last_frames
         self._play_noops(seed, slots)
-        shown = self._fire_steps(seed, slots)
-        if self._mark is not None:
-            self._openings[key] = self._mark
-        return shown
-
-    def _list_opening(self) -> list[Any]:
-        """Return the actions of all frames that follow a reset of the game, if nothing happens meanwhile."""
-        noop_frames = 1 if self.rules.noop_unit == "frame" else self.rules.frame_skip
-        opening = [self._fire] * self._fires_before + [self._noop] * (self.noops * noop_frames)
-        for index in _STARTING_ACTIONS if self._fires_after else ():
-            opening += [self.console.actions[index]] * self.rules.frame_skip
-        return opening
+        return self._fire_steps(seed, slots)
 
     def _begin_game(self, seed: int | None) -> None:
         self._reset_game(seed)
@@ -598,7 +562,6 @@ class Engine:
             self._seed(seed)
             self.console.rewind()
         self._screen = self.console.reset()
-        self._marked_frame, self._mark = -1, None
 
     def _play_noops(self, seed: int | None, slots: _Screens) -> None:
         """Play what follows a reset of the game, up to the steps of `_fire_steps`."""
@@ -616,7 +579,6 @@ class Engine:
 
     def _go_on(self, seed: int | None, slots: _Screens) -> bool:
         """Begin an episode after a lost life; return whether the game went on."""
-        self._marked_frame, self._mark = -1, None
         if not self._play_step(self._noop, slots):
             self._reference = self.console.lives()
             return True
@@ -667,9 +629,6 @@ class Engine:
 
     def _play_opening(self, action: Any) -> bool:
         """Play a frame of an opening; return whether the game is over."""
-        if self._opening_frame == self._marked_frame and self.console.start is not None:
-            self._mark = self.console.mark()
-        self._opening_frame += 1
         self.console.act(action)
         self._screen = self.console.read_screen()
         is_over: bool = self.console.game_over()

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from fastatari.checks import check_choice, check_flag
-from fastatari.console import StartStates, list_roms
+from fastatari.emulator import ConsoleName, list_roms
 from fastatari.engine import Engine, EngineState, Observation
 from fastatari.rules import AtariRules
 
@@ -27,8 +27,8 @@ class AtariEnv(gymnasium.Env[Observation, int]):
             with a version behind it, as ``"sb3@1"``, the same for ever.
         render_mode ("human" | "rgb_array", optional): whether `render` returns the screen, or ale-py shows every frame
             in a window, with sound, at the console's speed.
-        start_states ("saved" | "true"): whether a reset may restore the saved state of an earlier one instead of
-            emulating some 70 frames. Only done where nothing that can be observed depends on it.
+        console ("fastatari" | "ale"): whose emulator plays: this package's, or ale-py's, to the byte the same and
+            several times as slow. With `render_mode` "human", ale-py's plays.
         episode_statistics (bool): whether ``info["episode"]`` is there at the end of a game. gymnasium's
             `RecordEpisodeStatistics` insists on writing it itself.
         overrides: fields of `AtariRules` that are to be other than the preset's. `gymnasium.make` takes
@@ -60,7 +60,7 @@ class AtariEnv(gymnasium.Env[Observation, int]):
         *,
         preset: str = "gymnasium",
         render_mode: RenderMode | None = None,
-        start_states: StartStates = "saved",
+        console: ConsoleName = "fastatari",
         episode_statistics: bool = True,
         **overrides: Any,
     ) -> None:
@@ -69,7 +69,10 @@ class AtariEnv(gymnasium.Env[Observation, int]):
             check_choice("render_mode", render_mode, self.metadata["render_modes"])
         self.render_mode = render_mode
         self._has_statistics = check_flag("episode_statistics", episode_statistics)
-        self._engine_arguments: dict[str, Any] = {"start_states": start_states, "is_shown": render_mode == "human"}
+        self._engine_arguments: dict[str, Any] = {
+            "console": "ale" if render_mode == "human" else console,
+            "is_shown": render_mode == "human",
+        }
         self._engine_or_none: Engine | None = Engine(game, self.rules, **self._engine_arguments)
         self._np_random_seed = -1  # what gymnasium says of a generator whose seed is not known
         # gymnasium's wrappers write to it, which must not reach other environments.
@@ -154,9 +157,9 @@ class AtariEnv(gymnasium.Env[Observation, int]):
     def restore_state(self, state: EngineState) -> None:
         """Go on from what `clone_state` returned: every step and reset to come is what it was, to the byte.
 
-        It is as exact as the states of ale-py 0.12.1. These leave out the lives of atlantis2, flags of miniature_golf,
-        what the next frames of yars_revenge and tic_tac_toe_3d show of those before, and which action sticks in
-        adventure, berzerk, double_dunk and video_cube.
+        With `console` "ale" it is as exact as the states of ale-py 0.12.1. These leave out the lives of atlantis2, flags
+        of miniature_golf, what the next frames of yars_revenge and tic_tac_toe_3d show of those before, and which action
+        sticks in adventure, berzerk, double_dunk and video_cube.
 
         Args:
             state (EngineState): of an environment of the same game and rules, in this process or another.

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari.checks import check_dtype, check_integer
-from fastatari.console import Console, StartStates
+from fastatari.emulator import Console, ConsoleName
 from fastatari.engine import Engine
 from fastatari.rules import AtariRules
 
@@ -44,9 +44,8 @@ class Game:
         game (str): the name of the game, as ``breakout``, ``Breakout``, ``ALE/Breakout-v5`` or
             ``BreakoutNoFrameskip-v4``.
         dtype (numpy.dtype): of the observations: uint8, or float64 as labml returns them. The values are the same.
-        start_states ("saved" | "true"): whether a reset may restore the saved state of an earlier one instead of
-            emulating some 70 frames. Only done for ROMs and the version of ale-py for which nothing that can be
-            observed depends on it (`fastatari.start_states`).
+        console ("fastatari" | "ale"): whose emulator plays: this package's, or ale-py's, to the byte the same and
+            several times as slow.
 
     Attributes:
         rewards (list[float]): the reward of each step of the current episode.
@@ -55,7 +54,7 @@ class Game:
 
     Raises:
         TypeError: `game` is not a string, `seed` not an integer.
-        ValueError: ale-py has no such game or refuses it; `seed` is negative; `dtype` or `start_states` is another.
+        ValueError: ale-py has no such game or refuses it; `seed` is negative; `dtype` or `console` is another.
         OSError: the ROM's file is missing or is not the one that ale-py knows.
     """
 
@@ -65,11 +64,11 @@ class Game:
         *,
         game: str = "breakout",
         dtype: npt.DTypeLike = np.uint8,
-        start_states: StartStates = "saved",
+        console: ConsoleName = "fastatari",
     ) -> None:
         check_integer("seed", seed, least=0)
         self._is_uint8 = check_dtype(dtype) == np.uint8
-        self._engine = Engine(game, RULES, start_states=start_states)
+        self._engine = Engine(game, RULES, console=console)
         self.console: Console = self._engine.console
         self.rewards: list[float] = []
         self.lives = 0

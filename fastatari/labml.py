@@ -14,8 +14,8 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
 from fastatari.checks import check_choice, check_dtype, check_integer, to_int
-from fastatari.console import START_STATES, StartStates, find_rom
 from fastatari.crew import CrewRules
+from fastatari.emulator import CONSOLES, ConsoleName, find_rom
 from fastatari.errors import InvalidAction, WorkerDiedError
 from fastatari.game import RULES, EpisodeInfo, Game
 from fastatari.handle import GRACE, WorkerHandle, check_context, end_workers
@@ -180,7 +180,7 @@ class Worker:
         seed (int): as for `Game`.
         game (str): as for `Game`.
         dtype (numpy.dtype): as for `Game`.
-        start_states ("saved" | "true"): as for `Game`.
+        console ("fastatari" | "ale"): as for `Game`.
         context (str | multiprocessing.context.BaseContext, optional): the start method, ``"fork"``, ``"forkserver"`` or
             ``"spawn"``; by default the one that `multiprocessing` would use.
 
@@ -199,17 +199,17 @@ class Worker:
         *,
         game: str = "breakout",
         dtype: npt.DTypeLike = np.uint8,
-        start_states: StartStates = "saved",
+        console: ConsoleName = "fastatari",
         context: str | BaseContext | None = None,
     ) -> None:
         check_integer("seed", seed, least=0)
         rom, _ = find_rom(game)
         checked_dtype = check_dtype(dtype)
-        check_choice("start_states", start_states, START_STATES)
+        check_choice("console", console, CONSOLES)
         checked_context = check_context(context, RULES, "a `Worker`", "`Game`")
         layout = Layout(1, RULES.shape, "uint8", _SLOT_NUM)
         memory = checked_context.RawArray("B", layout.size)
-        crew_rules = CrewRules(rom, RULES, AutoresetMode.SAME_STEP, start_states, keeps_finals=False)
+        crew_rules = CrewRules(rom, RULES, AutoresetMode.SAME_STEP, console, keeps_finals=False)
         handle = WorkerHandle(
             checked_context, None, crew_rules, 0, [None], layout, memory, group=1, looks_out=False, announces=False
         )
@@ -239,7 +239,7 @@ def worker_process(
     *,
     game: str = "breakout",
     dtype: npt.DTypeLike = np.uint8,
-    start_states: StartStates = "saved",
+    console: ConsoleName = "fastatari",
 ) -> None:
     """Play a game for whoever is at the other end of a plain pipe, as labml's function of this name.
 
@@ -252,14 +252,14 @@ def worker_process(
         seed (int): as for `Game`.
         game (str): as for `Game`.
         dtype (numpy.dtype): as for `Game`.
-        start_states ("saved" | "true"): as for `Game`.
+        console ("fastatari" | "ale"): as for `Game`.
 
     Raises:
         NotImplementedError: a request of another kind came.
         Exception: as for `Game`.
     """
     try:
-        play = Game(seed, game=game, dtype=dtype, start_states=start_states)
+        play = Game(seed, game=game, dtype=dtype, console=console)
         while (message := remote.recv())[0] != "close":
             match message:
                 case ("step", action):

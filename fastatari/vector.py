@@ -23,9 +23,9 @@ from fastatari.checks import (
     check_seconds,
     check_target,
 )
-from fastatari.console import START_STATES, StartStates, find_rom
 from fastatari.cores import count_cores
 from fastatari.crew import CrewRules, Final, MemberState
+from fastatari.emulator import CONSOLES, ConsoleName, find_rom
 from fastatari.errors import InvalidAction
 from fastatari.handle import GRACE, check_context
 from fastatari.infos import StepReader, read_rows
@@ -115,7 +115,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             follow from the last ones, so that what they play then depends on nothing but that. Where it is a `reset`
             that comes next, that has ``info["restarted"]`` for those of them that had begun and get no seed.
         render_mode ("rgb_array", optional): whether `render` returns the screens.
-        start_states ("saved" | "true"): as for `AtariEnv`.
+        console ("fastatari" | "ale"): as for `AtariEnv`.
         episode_statistics (bool): as for `AtariEnv`.
         overrides: fields of `AtariRules` that are to be other than the preset's.
 
@@ -155,7 +155,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         start_timeout: float | None = 60.0,
         restart_workers: bool = False,
         render_mode: Literal["rgb_array"] | None = None,
-        start_states: StartStates = "saved",
+        console: ConsoleName = "fastatari",
         episode_statistics: bool = True,
         **overrides: Any,
     ) -> None:
@@ -177,7 +177,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
             plays = self._is_whole and not self._restarts
             self.num_workers = min(self.num_envs, cores) - plays
         check_choice("render_mode", render_mode, (None, "rgb_array"))
-        check_choice("start_states", start_states, START_STATES)
+        check_choice("console", console, CONSOLES)
         has_statistics = check_flag("episode_statistics", episode_statistics)
         seconds = check_seconds("timeout", timeout), check_seconds("start_timeout", start_timeout)
         if context is not None and not isinstance(context, BaseContext):
@@ -193,7 +193,7 @@ class AtariVectorEnv(VectorEnv[Array, Array, Array]):
         }
         slot_num = (_SLOT_NUM if self._copies else 2) if self._is_whole else 1
         self._pool = Pool(
-            CrewRules(rom, rules, self.autoreset_mode, start_states, has_statistics),
+            CrewRules(rom, rules, self.autoreset_mode, console, has_statistics),
             self.num_envs,
             self.num_workers,
             plays,

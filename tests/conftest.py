@@ -7,11 +7,30 @@ import cv2
 import numpy as np
 import pytest
 
-from fastatari import FrameStack, game
+import fastatari
+from fastatari import FrameStack, emulator, engine, game
+from fastatari.cli import golden
 from fastatari.rules import AtariRules
 
 cv2.setNumThreads(1)  # threads of cv2's would make every fork a fork of a threaded process, which Python warns about
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
+
+
+# All that takes a console's name.
+WITH_CONSOLE = (
+    fastatari.Game.__init__, fastatari.AtariEnv.__init__, fastatari.AtariVectorEnv.__init__, fastatari.Worker.__init__,
+    fastatari.worker_process, engine.Engine.__init__, emulator.Console.__init__, golden.play,
+)  # fmt: skip
+
+
+def pytest_addoption(parser):
+    parser.addoption("--console", choices=emulator.CONSOLES, default="fastatari", help="which console plays by default")
+
+
+def pytest_configure(config):
+    for function in WITH_CONSOLE:
+        assert function.__kwdefaults__["console"] in emulator.CONSOLES
+        function.__kwdefaults__["console"] = config.getoption("console")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -25,7 +25,9 @@ BRANCHES = [name for name, mode in TABLE if mode == "rel"]
 
 def any_byte(rng):
     """A byte, often one with few or many bits."""
-    return int(rng.choice([0, 1, 2, 0x0F, 0x10, 0x7F, 0x80, 0xF0, 0xFF])) if rng.random() < 0.3 else int(rng.integers(256))
+    return (
+        int(rng.choice([0, 1, 2, 0x0F, 0x10, 0x7F, 0x80, 0xF0, 0xFF])) if rng.random() < 0.3 else int(rng.integers(256))
+    )
 
 
 def any_address(rng):
@@ -233,7 +235,9 @@ def ports(rng):
 
 def objects(p, rng):
     """Give the objects random shapes and places."""
-    for address in rng.permutation([*range(4, 0x12), *range(0x12, 0x15), *range(0x1B, 0x28)])[: int(rng.integers(3, 20))]:
+    for address in rng.permutation([*range(4, 0x12), *range(0x12, 0x15), *range(0x1B, 0x28)])[
+        : int(rng.integers(3, 20))
+    ]:
         p.store(int(address), any_byte(rng))
 
 
@@ -446,7 +450,9 @@ def decimal(rng):
             p("PHP")("EOR zp", 0x84)("STA zp", 0x84)("PLA")("EOR zp", 0x85)("ROL")("STA zp", 0x85)("ROL zp", 0x84)
     # ARR's operand is immediate: all of them, one after another.
     for operand in map(int, rng.integers(0, 256, 24)):
-        p("LDA zp", 0x80)("ARR imm", operand)("PHP")("EOR zp", 0x86)("STA zp", 0x86)("PLA")("EOR zp", 0x87)("ROL")("STA zp", 0x87)
+        p("LDA zp", 0x80)("ARR imm", operand)("PHP")("EOR zp", 0x86)("STA zp", 0x86)("PLA")("EOR zp", 0x87)("ROL")(
+            "STA zp", 0x87
+        )
     p("INC zp", 0x81)("BNE rel", p.at + 4)("INC zp", 0x80)
     if rng.random() < 0.5:
         p("STA zp", 0x2D)  # else frames end at the cap of instructions only

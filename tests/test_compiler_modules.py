@@ -151,7 +151,7 @@ def test_what_is_guarded_is_not_read(level):
         r = pointer(Registers, where)
         p = pointer(Pointer64, where)
         known = where != 0 and r.a == 3
-        other = index < 4 and index >= 0 and SMALL[index] == 300  # noqa: PLR1716
+        other = index < 4 and index >= 0 and SMALL[index] == 300
         return known + other * 2 + (not (p and p[0])) * 4 + (r.pc if where else 8)
 
     registers = Registers(3, 100)

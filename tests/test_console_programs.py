@@ -1,6 +1,6 @@
 """Generated programs on ale-py's console and on fastatari's: everything is equal after every frame.
 
-    python tests/test_console_programs.py --family tia --seeds 0 200 --frames 12
+python tests/test_console_programs.py --family tia --seeds 0 200 --frames 12
 """
 
 import argparse

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastatari.console import StartStates, find_rom
+from fastatari.emulator import ConsoleName, find_rom
 from fastatari.env import AtariEnv
 
 PATH = Path(__file__).with_name("golden.json")
@@ -60,13 +60,13 @@ class Golden(NamedTuple):
     games: dict[str, Digests]
 
 
-def play(preset: str, rom: str, *, start_states: StartStates = "saved") -> Digests:
+def play(preset: str, rom: str, *, console: ConsoleName = "fastatari") -> Digests:
     """Play the scenario of a preset and a game.
 
     Args:
         preset (str): its name, as for `AtariEnv`.
         rom (str): the ROM's id.
-        start_states ("saved" | "true"): as for `AtariEnv`; the hashes are the same.
+        console ("fastatari" | "ale"): as for `AtariEnv`; the hashes are the same.
 
     Returns:
         Digests: its hashes.
@@ -76,7 +76,7 @@ def play(preset: str, rom: str, *, start_states: StartStates = "saved") -> Diges
     # Of Python's generators this is the one that is promised to stay the same.
     draw = random.Random(0).random
     for fields in PARTS:
-        env = AtariEnv(rom, preset=preset, start_states=start_states, **fields)
+        env = AtariEnv(rom, preset=preset, console=console, **fields)
         action_num = len(env.get_action_meanings())
         observation, info = env.reset(seed=0)
         _hash(outputs, observation, info["noops"], info["lives"])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastatari import __version__
-from fastatari.console import find_rom, list_roms
+from fastatari.emulator import find_rom, list_roms
 from fastatari.rules import PRESETS
 
 # The packages of the extras that are named after the commands, by the names that they are imported by.
@@ -43,6 +43,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_demo(commands)
     _add_verify(commands)
+    _add_compile(commands)
     return parser.parse_args(argv)
 
 
@@ -97,6 +98,27 @@ def _add_verify(commands: Any) -> None:
     verify.add_argument("--seed", type=_seed, default=0, metavar="N", help="seeds the actions and the games")
 
 
+def _add_compile(commands: Any) -> None:
+    description = (
+        "Compile the console and the picture kernels now instead of when they are first used: for images, clusters and "
+        "homes that cannot be written to. What is on disk already is not compiled again."
+    )
+    add = _add_command(commands, "compile", "compile ahead, and say where the files are", description).add_argument
+    add(
+        "--cpu",
+        default="host",
+        metavar="NAME",
+        help="host: this machine; generic: any machine of its kind; or a level of x86-64, such as x86-64-v3",
+    )
+    add(
+        "--output",
+        type=_folder,
+        default=argparse.SUPPRESS,
+        metavar="FOLDER",
+        help="where to write the files; default: FASTATARI_CACHE_DIR, or the user's folder for caches",
+    )
+
+
 def _run(command: str, **arguments: Any) -> int:
     """Run a command, which is a module's function `run` with the same arguments."""
     try:
@@ -145,6 +167,15 @@ def _output(text: str) -> Path:
         raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise argparse.ArgumentTypeError(f"{text!r} cannot be written")
+    return path
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
+    if (path.exists() and not path.is_dir()) or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder that can be written to")
     return path
 
 

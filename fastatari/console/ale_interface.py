@@ -1,36 +1,438 @@
 """`ALEInterface`: ale-py's class, method for method, on the console of this package."""
 # ruff: noqa: N802 - the methods have ale-py's names
 
-import math
-import operator
+import ctypes
 import os
-import secrets
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import ale_py
 import numpy as np
 import numpy.typing as npt
 from ale_py import Action, LoggerMode
 
-from fastatari.console import generators, machine_code, states
-from fastatari.console.games import NAMES
+from fastatari.console import machine_code, states
+from fastatari.console.arguments import (
+    check_buffer,
+    check_flag,
+    check_natural,
+    list_choices,
+    name_game,
+    read_rom,
+    to_number,
+    to_units,
+)
 from fastatari.console.games.bookkeeping import START_LIVES
-from fastatari.console.games.facts import DIFFICULTIES, MINIMAL_ACTIONS, MODES
-from fastatari.console.memory import Consoles, Rom, load_rom
+from fastatari.console.games.facts import DIFFICULTIES, LEGAL_ACTIONS, MINIMAL_ACTIONS, MODES
+from fastatari.console.inputs import PADDLE_STEP
+from fastatari.console.memory import Consoles
 from fastatari.console.png import write_png
-from fastatari.console.properties import MD5_NAMES, md5_of
 from fastatari.console.saved import CURRENT, IS_DRAWN, ALEState, clone_state, restore_state
 from fastatari.console.settings import Settings
 from fastatari.console.state import Console
-from fastatari.console.tia.pixels import PIXELS
-from fastatari.errors import InvalidAction
 from fastatari.palette import gray_table, rgb_table
 
 UInt8Array = npt.NDArray[np.uint8]
 
+_ALE = ale_py.ALEInterface
 _ACTIONS = tuple(Action.__members__.values())
-_MEANINGS = tuple(Action.__members__)
 _RAM_SIZE, _AUDIO_SIZE = 128, 512
-# How many acts back it is remembered whether the screen was read after them.
-_HISTORY = 0xFF
+_NOT_SET = "ROM not set: call `loadROM` first"
+
+# The default of arguments that stand for a fresh array.
+_FRESH: Any = object()
+
+
+class _NotLoaded:
+    """Stands for the memory of a console before there is one."""
+
+    def __getitem__(self, index: int) -> int:
+        raise RuntimeError(_NOT_SET)
+
+
+def _refuse(*_: int) -> int:
+    raise RuntimeError(_NOT_SET)
+
+
+class ALEInterface:
+    """An Atari 2600 with the methods of ``ale_py.ALEInterface``, and with what they return, bit for bit.
+
+    Restored states are exact here, and the screen is theirs at once. Sound, the display, recording and the averaging of
+    colours are only in ale-py's class. Settings take effect when a ROM is loaded.
+
+    Raises:
+        RuntimeError: a method needs a ROM, and none is loaded.
+    """
+
+    # Those that a frame needs come first.
+    __slots__ = (
+        "_act_frames",
+        "_address",
+        "_clamp",
+        "_console_or_none",
+        "_consoles",
+        "_draw_picture",
+        "_frame_skip",
+        "_game",
+        "_gray",
+        "_history",
+        "_last_frame",
+        "_md5",
+        "_memory",
+        "_owner",
+        "_pictures",
+        "_predictions",
+        "_ram",
+        "_reset_game",
+        "_rgb",
+        "_settings",
+        "_start_lives",
+        "_was_read",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self._settings = Settings()
+        self._console_or_none: Console | None = None
+        self._memory: Any = _NotLoaded()
+        self._act_frames: Callable[..., int] = _refuse
+        self._address, self._frame_skip, self._last_frame = 0, 1, 0
+        self._clamp: tuple[int, int] | None = None
+        # Whether the screen was read after each of the last acts, a bit each, and what followed such a history last: a
+        # frame is drawn if its screen is going to be read, and run again if that was not foreseen.
+        self._was_read, self._history = 1, 0
+        self._predictions = bytearray(256)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("cannot pickle or copy an 'ALEInterface'; `cloneSystemState` returns what can be")
+
+    # Settings.
+
+    def setInt(self, key: str, value: int, /) -> None:
+        """Set an integer."""
+        self._settings.set_integer(key, value)
+
+    def setBool(self, key: str, value: bool, /) -> None:
+        """Set a boolean."""
+        self._settings.set_flag(key, value)
+
+    def setFloat(self, key: str, value: float, /) -> None:
+        """Set a number."""
+        self._settings.set_float(key, value)
+
+    def setString(self, key: str, value: str, /) -> None:
+        """Set a string."""
+        self._settings.set_string(key, value)
+
+    def getInt(self, key: str, /) -> int:
+        """Return an integer; -1 if there is none of the name."""
+        return self._settings.get_integer(key)
+
+    def getBool(self, key: str, /) -> bool:
+        """Return a boolean; False if there is none of the name."""
+        return self._settings.get_flag(key)
+
+    def getFloat(self, key: str, /) -> float:
+        """Return a number; -1.0 if there is none of the name."""
+        return self._settings.get_float(key)
+
+    def getString(self, key: str, /) -> str:
+        """Return a setting as a string; "" if there is none of the name."""
+        return self._settings.get_string(key)
+
+    @staticmethod
+    def setLoggerMode(mode: LoggerMode, /) -> None:
+        """Set what ale-py prints. This class prints nothing."""
+        _ALE.setLoggerMode(mode)
+
+    # ROMs and games.
+
+    @staticmethod
+    def isSupportedROM(path: str | os.PathLike[str], /) -> str | None:
+        """Return the id of the game whose ROM a file is, or None.
+
+        Raises:
+            RuntimeError: there is no such file.
+        """
+        if not Path(path).is_file():
+            raise RuntimeError(f"ROM file doesn't exist: {os.fspath(path)!r}")
+        return name_game(Path(path).read_bytes(), "")
+
+    def loadROM(self, path: str | os.PathLike[str], /) -> None:
+        """Load a ROM and begin a game.
+
+        Raises:
+            TypeError: `path` is of another type.
+            OSError: there is no such file, or it cannot be read.
+            ValueError: it is the ROM of no game that is played here, or a setting is not allowed.
+            RuntimeError: the game's mode cannot be reached.
+        """
+        rom = read_rom(path)
+        functions = machine_code.functions()
+        consoles = Consoles(rom)
+        c = consoles[0]
+        seeds = self._settings.prepare(c)
+        address = ctypes.addressof(c)
+        if functions.power_on(address, *seeds):
+            raise RuntimeError(f"the mode {c.mode} of {rom.game} was not reached")
+        self._settings.note_loaded(path, c)
+        self._consoles, self._console_or_none, self._address, self._game = consoles, c, address, rom.game
+        self._md5, self._owner = bytes.fromhex(rom.md5), object()
+        block = consoles.blocks[0]
+        self._memory = block.data
+        self._ram = block[Console.ram.offset : Console.ram.offset + _RAM_SIZE]  # type: ignore[attr-defined]
+        self._pictures = tuple(consoles.screens[0, :, : c.height])
+        palette = "pal" if c.is_pal else "ntsc"
+        self._rgb, self._gray = rgb_table(palette), gray_table(palette, "ale")
+        self._frame_skip = max(1, self._settings["frame_skip"])
+        self._last_frame = min(self._frame_skip, 63) - 1
+        self._clamp = self._settings.clamp
+        is_watched = self._settings["truncate_on_loss_of_life"]
+        self._start_lives = START_LIVES[c.game] if is_watched else -(2**31)
+        self._act_frames = self._act_watching_lives if is_watched else functions.act_frames
+        self._reset_game, self._draw_picture = functions.reset_game, functions.draw_picture
+
+    def getLegalActionSet(self) -> list[Action]:
+        """Return the actions that the game takes."""
+        return [_ACTIONS[number] for number in LEGAL_ACTIONS[self._loaded_game]]
+
+    def getMinimalActionSet(self) -> list[Action]:
+        """Return the actions that make a difference in the game."""
+        return [_ACTIONS[number] for number in MINIMAL_ACTIONS[self._loaded_game]]
+
+    def getAvailableModes(self) -> list[int]:
+        """Return the game's modes."""
+        return list(MODES[self._loaded_game])
+
+    def getAvailableDifficulties(self) -> list[int]:
+        """Return the game's difficulties."""
+        return list(DIFFICULTIES[self._loaded_game])
+
+    def setMode(self, mode: int, /) -> None:
+        """Set the mode, from the next reset on.
+
+        Raises:
+            TypeError: `mode` is not an integer, or negative.
+            RuntimeError: the game has no such mode.
+        """
+        allowed, number = self.getAvailableModes(), check_natural("setMode", "mode", mode)
+        if number not in allowed:
+            raise RuntimeError(f"Invalid game mode requested: {number}; {self._game} has {list_choices(allowed)}")
+        self._console.mode = number
+
+    def setDifficulty(self, difficulty: int, /) -> None:
+        """Set the difficulty, from the next frame on.
+
+        Raises:
+            TypeError: `difficulty` is not an integer, or negative.
+            RuntimeError: the game has no such difficulty.
+        """
+        allowed, number = self.getAvailableDifficulties(), check_natural("setDifficulty", "difficulty", difficulty)
+        if number not in allowed:
+            raise RuntimeError(f"Invalid difficulty requested: {number}; {self._game} has {list_choices(allowed)}")
+        self._console.difficulty = number
+
+    # Play.
+
+    def act(self, action: Action | int, paddle_strength: float = 1.0) -> int:
+        """Play `frame_skip` frames with an action.
+
+        Args:
+            action (Action | int): the action, or its number, 0 to 17.
+            paddle_strength (float): how far a paddle moves, 1 being the most of a joystick.
+
+        Returns:
+            int: the sum of the rewards. After the end of the game nothing is played.
+
+        Raises:
+            TypeError: an argument is of another type.
+            InvalidAction: there is no such action.
+            ValueError: the strength is not finite.
+        """
+        number = action._value_ if type(action) is Action else to_number(action)
+        units = PADDLE_STEP if paddle_strength == 1.0 else to_units(paddle_strength)
+        was_read, predictions = self._was_read, self._predictions
+        history = self._history
+        predictions[history] = was_read
+        self._history = history = history << 1 & 0xFF | was_read
+        self._was_read = 0
+        reward = self._act_frames(
+            self._address, number, units, self._frame_skip, predictions[history] << self._last_frame
+        )
+        if self._clamp is None:
+            return reward
+        least, most = self._clamp
+        return min(max(reward, least), most)
+
+    def reset_game(self) -> None:
+        """Begin a game.
+
+        Raises:
+            RuntimeError: the game's mode cannot be reached.
+        """
+        c = self._console
+        if self._reset_game(self._address):
+            raise RuntimeError(f"the mode {c.mode} of {self._game} was not reached")
+
+    def game_over(self, with_truncation: bool = True) -> bool:
+        """Return whether the game is over, by its own rules or, with `with_truncation`, by the settings."""
+        is_over = self._console.over != 0
+        return is_over or (check_flag("game_over", "with_truncation", with_truncation) and self.game_truncated())
+
+    def game_truncated(self) -> bool:
+        """Return whether the settings end the game: by the number of its frames, or because a life was lost."""
+        c = self._console
+        limit = c.max_num_frames_per_episode
+        return 0 < limit <= c.episode_frame_number or c.lives < self._start_lives
+
+    def lives(self) -> int:
+        """Return the lives that are left."""
+        return self._console.lives
+
+    def getFrameNumber(self) -> int:
+        """Return how many frames were played since the ROM was loaded."""
+        return self._console.frame_number
+
+    def getEpisodeFrameNumber(self) -> int:
+        """Return how many frames were played since the last reset."""
+        return self._console.episode_frame_number
+
+    # Memory, screen and sound.
+
+    def getRAM(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
+        """Return the RAM as a fresh uint8[128], or write it to `buffer`."""
+        self._memory[0]
+        return _give(self._ram, "getRAM", buffer)
+
+    def setRAM(self, index: int, value: int, /) -> None:
+        """Write a byte of the RAM.
+
+        Raises:
+            TypeError: an argument is not an integer, or not one of a byte.
+            RuntimeError: there is no such byte.
+        """
+        self._memory[0]
+        place = check_natural("setRAM", "index", index)
+        if place >= _RAM_SIZE:
+            raise RuntimeError(f"setRAM index out of bounds: {place}, where 0 to {_RAM_SIZE - 1} are allowed")
+        self._ram[place] = check_natural("setRAM", "value", value, 255)
+        self._console.bus = self._ram[place]
+
+    def getRAMSize(self) -> int:
+        """Return the number of bytes of the RAM."""
+        return _RAM_SIZE
+
+    def getScreenDims(self) -> tuple[int, int]:
+        """Return height and width of the screen."""
+        return self._console.height, self._pictures[0].shape[1]
+
+    def getScreen(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
+        """Return the screen as a fresh uint8[H, 160] of colour indices, or write it to `buffer`."""
+        return _give(self._read_picture(), "getScreen", buffer)
+
+    def getScreenRGB(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
+        """Return the screen as a fresh uint8[H, 160, 3] of red, green and blue, or write it to `buffer`."""
+        return _give(self._rgb.take(self._read_picture(), 0), "getScreenRGB", buffer, is_fresh=True)
+
+    def getScreenGrayscale(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
+        """Return the screen as a fresh uint8[H, 160] of gray levels, or write it to `buffer`."""
+        return _give(self._gray.take(self._read_picture()), "getScreenGrayscale", buffer, is_fresh=True)
+
+    def saveScreenPNG(self, path: str, /) -> None:
+        """Write the screen to a PNG file, each pixel twice as wide as high.
+
+        Raises:
+            OSError: the file cannot be written.
+        """
+        write_png(path, self._rgb.take(self._read_picture(), 0).repeat(2, 1))
+
+    def getAudioSize(self) -> int:
+        """Return the number of samples of sound."""
+        return _AUDIO_SIZE
+
+    def getAudio(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
+        """Return silence, uint8[512], or write it to `buffer`: sound is only in ale-py's class."""
+        return _give(np.zeros(_AUDIO_SIZE, np.uint8), "getAudio", buffer, is_fresh=True)
+
+    # States.
+
+    def cloneState(self, include_rng: bool = False) -> ALEState:
+        """Return the state.
+
+        Args:
+            include_rng (bool): whether with the generator that decides whether an action is repeated.
+        """
+        if include_rng is not False:
+            check_flag("cloneState", "include_rng", include_rng)
+        return clone_state(self._console, self._md5, include_rng, self._owner)
+
+    def cloneSystemState(self) -> ALEState:
+        """Return the state, with the generator that decides whether an action is repeated."""
+        return clone_state(self._console, self._md5, True, self._owner)
+
+    def restoreState(self, state: "ALEState | ale_py.ALEState", /) -> None:
+        """Go on from a state of this class's, exactly, or of ale-py's, as exactly as it is.
+
+        Raises:
+            TypeError: `state` is no state.
+            ValueError: it is of another ROM, or not the state of any console; the game goes on as it was.
+        """
+        c = self._console
+        if type(state) is not ALEState:
+            if isinstance(state, ale_py.ALEState):
+                state = ALEState(state.serialize())
+            elif not isinstance(state, ALEState):
+                raise TypeError(f"`state` must be an ALEState, of fastatari or of ale_py, got {type(state).__name__}")
+        restore_state(c, state, self._md5, self._owner)
+
+    def restoreSystemState(self, state: "ALEState | ale_py.ALEState", /) -> None:
+        """Do what `restoreState` does."""
+        self.restoreState(state)
+
+    def cloneAleState(self, include_rng: bool = False) -> ale_py.ALEState:
+        """Return the state for ale-py's class, which cannot go on from it exactly: its states leave things out."""
+        check_flag("cloneAleState", "include_rng", include_rng)
+        return ale_py.ALEState(states.to_ale_state(self._console, self._md5.hex(), include_rng=include_rng))
+
+    # What the methods have in common.
+
+    @property
+    def _console(self) -> Console:
+        if self._console_or_none is None:
+            raise RuntimeError(_NOT_SET)
+        return self._console_or_none
+
+    @property
+    def _loaded_game(self) -> str:
+        self._memory[0]
+        return self._game
+
+    def _read_picture(self) -> UInt8Array:
+        """Return the screen; it is drawn now if it was not."""
+        memory = self._memory
+        current = memory[CURRENT]
+        if not memory[IS_DRAWN + current]:
+            self._draw_picture(self._address)
+        self._was_read = 1
+        return self._pictures[current]
+
+    def _act_watching_lives(self, address: int, number: int, units: int, frames: int, drawn: int) -> int:
+        """Play frames until a life is lost; after that only the generator of the actions goes on."""
+        c, reward = self._console, 0
+        act_frames = machine_code.functions().act_frames
+        for frame in range(frames):
+            over, is_lost = c.over, c.lives < self._start_lives
+            if is_lost:
+                c.over = 1
+            reward += act_frames(address, number, units, 1, drawn >> min(frame, 62) & 1)
+            if is_lost:
+                c.over = over
+        return reward
+
+
+def _give(array: UInt8Array, function: str, buffer: UInt8Array, is_fresh: bool = False) -> UInt8Array | None:
+    """Write an array to the caller's, or return it, or a copy where it is not a fresh one."""
+    if buffer is _FRESH:
+        return array if is_fresh else array.copy()
+    np.copyto(check_buffer(function, buffer, array.shape), array)
+    return None

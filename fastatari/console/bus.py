@@ -13,7 +13,8 @@ from fastatari.console import cartridges, riot
 from fastatari.console.state import Console
 from fastatari.console.tia import reads, writes
 
-CARTRIDGE, DEVICE, RAM = 0x1000, 0x1280, 0x0080
+# Bits of an address, and those of DEVICE that the RAM and the RIOT have.
+CARTRIDGE, DEVICE, RAM, RIOT = 0x1000, 0x1280, 0x0080, 0x0280
 
 
 @inline
@@ -24,7 +25,7 @@ def is_ram(address: int) -> int:
 
 @inline
 def is_plain(c: Console, address: int) -> int:
-    """Return whether an address is one of the cartridge's that has no side effects, and is the same at `Console.rom`."""
+    """Return whether an address is one of the cartridge's without side effects, which `Console.rom` has."""
     return int(c.plain_start <= address & 0x1FFF < c.plain_end)
 
 

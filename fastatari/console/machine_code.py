@@ -115,7 +115,7 @@ class Functions:
         self._loaded = native.load(code)
         self.addresses: dict[str, int] = {}
         self.handlers = self._function("handlers", 0)()
-        self.decode = self._function("decode", 10)
+        self.decode = self._function("decode", 1)
         self.draw_picture = self._function("draw_picture", 1)
         self.act_frames = self._function("act_frames", 5)
         self.reset_game = self._function("reset_game", 1)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari.console import cartridges, machine_code
+from fastatari.console.cpu.decoding import Part
 from fastatari.console.games import NAMES
 from fastatari.console.games.facts import MODES, PADDLE_LIMITS
 from fastatari.console.inputs import JOYSTICKS, PADDLES
@@ -75,9 +76,10 @@ def _decode(cartridge: int, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int6
     jumps_far = int(cartridge == cartridges.FE)
     program = np.empty((len(parts), size), np.int64)
     for words, (start, first) in zip(program, parts, strict=True):
-        functions.decode(
-            words.ctypes.data, image[start:].ctypes.data, first, size, functions.handlers, *quiet, *plain, jumps_far
+        part = Part(
+            words.ctypes.data, image[start:].ctypes.data, functions.handlers, first, size, *quiet, *plain, jumps_far
         )
+        functions.decode(ctypes.addressof(part))
     return program
 
 

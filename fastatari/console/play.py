@@ -22,6 +22,10 @@ from fastatari.console.state import Console
 # By game: a bit for each action that is passed on.
 LEGAL_BITS = tuple(sum(1 << action for action in LEGAL_ACTIONS[name]) for name in NAMES)
 
+# By game: which byte of RAM the bookkeeping looks at last, over the bus. A frame can begin with what that leaves there, but
+# only in a program that runs from the TIA's registers, so it is known for the games under whose names such were tried.
+LAST_LOOK = tuple(0x57 if name == "wizard_of_wor" else 0x7F for name in NAMES)
+
 
 def play_frame(c: Console, action: int, units: int, switches: int, is_drawn: int) -> None:
     """Play one frame with an action, and some of the console's switches pressed.
@@ -39,8 +43,7 @@ def play_frame(c: Console, action: int, units: int, switches: int, is_drawn: int
     set_switches(c, switches, c.difficulty)
     emulate(c, is_drawn)
     FRAME_RULES[c.game](c)
-    # The RAM is looked at over the bus.
-    c.bus = c.ram[127]
+    c.bus = c.ram[LAST_LOOK[c.game]]
 
 
 @inline
@@ -66,6 +69,7 @@ def act_frame(c: Console, action: int, units: int, is_drawn: int) -> int:
     if played >= NUM_ACTIONS or LEGAL_BITS[c.game] >> played & 1 == 0:
         played = NOOP
     play_frame(c, played, c.sticky_strength, 0, is_drawn)
+    c.bus = c.ram[127]  # all of the RAM is copied over the bus
     c.frame_number += 1
     c.episode_frame_number += 1
     return c.reward

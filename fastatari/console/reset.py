@@ -2,7 +2,7 @@
 
 from fastatari.compiler import Pointer8, pointer
 from fastatari.console import bus, cartridges, dpc
-from fastatari.console.frame import NOTHING, emulate, set_window
+from fastatari.console.frame import emulate, set_window
 from fastatari.console.games import start_books
 from fastatari.console.games.modes import play_starting_actions, select_mode
 from fastatari.console.generators import draw, seed

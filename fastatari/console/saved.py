@@ -72,6 +72,14 @@ class ALEState:
 
     __slots__ = ("_block", "_data", "_fields", "_has_generator", "_md5", "_owner", "_screens")
 
+    _block: bytes
+    _data: bytes | None
+    _fields: states.Fields | None
+    _has_generator: bool
+    _md5: bytes
+    _owner: object
+    _screens: tuple[bytes, bytes]
+
     def __init__(self, state: Any = b"", serialized: bytes | None = None) -> None:
         if serialized is not None:
             if not isinstance(state, ALEState):

@@ -1,9 +1,19 @@
 """The settings of an `ALEInterface`, by the names and with the defaults that ale-py's have."""
 
+import math
 import operator
-from typing import Any, NoReturn
+import os
+import secrets
+from typing import Any
 
 import numpy as np
+
+from fastatari.console.arguments import refuse
+from fastatari.console.games import NAMES
+from fastatari.console.games.facts import DEFAULT_PADDLE_LIMITS, PADDLE_LIMITS
+from fastatari.console.state import Console
+
+_MOST_RESISTANCE = 1_000_000
 
 _INTEGERS = {
     "random_seed": -1,
@@ -73,12 +83,12 @@ class Settings:
         try:
             number = operator.index(value)
         except TypeError:
-            _refuse("setInt", "(key: str, value: int)", key, value)
-        if not isinstance(key, str) or not -(2**31) <= number < 2**31:
-            _refuse("setInt", "(key: str, value: int of 32 bits)", key, value)
+            number = 2**31
+        if not -(2**31) <= number < 2**31:
+            refuse("setInt", "(key: str, value: int of 32 bits)", value)
         _check_key(key, _INTEGERS)
         if key == "frame_skip" and number < 0:
-            raise ValueError(f"`frame_skip` must be at least 1, got {number}")
+            raise ValueError(f"`frame_skip` must be at least 1, or 0 for 1, got {number}")
         self._values[key] = number
 
     def set_flag(self, key: Any, value: Any) -> None:
@@ -89,8 +99,8 @@ class Settings:
             RuntimeError: there is no such setting.
             NotImplementedError: it asks for what only ale-py's class has.
         """
-        if not isinstance(key, str) or not isinstance(value, bool):
-            _refuse("setBool", "(key: str, value: bool)", key, value)
+        if not isinstance(value, bool):
+            refuse("setBool", "(key: str, value: bool)", value)
         _check_key(key, _FLAGS)
         _check_there_is(key, value)
         self._values[key] = value
@@ -102,8 +112,8 @@ class Settings:
             TypeError: a name or value of another type.
             RuntimeError: there is no such setting.
         """
-        if not isinstance(key, str) or isinstance(value, str | bytes) or not hasattr(value, "__float__"):
-            _refuse("setFloat", "(key: str, value: float)", key, value)
+        if isinstance(value, str | bytes) or not hasattr(value, "__float__"):
+            refuse("setFloat", "(key: str, value: float)", value)
         _check_key(key, _FLOATS)
         self._values[key] = float(np.float32(value))
 
@@ -115,8 +125,8 @@ class Settings:
             RuntimeError: there is no such setting.
             NotImplementedError: it asks for what only ale-py's class has.
         """
-        if not isinstance(key, str) or not isinstance(value, str):
-            _refuse("setString", "(key: str, value: str)", key, value)
+        if not isinstance(value, str):
+            refuse("setString", "(key: str, value: str)", value)
         _check_key(key, _STRINGS)
         _check_there_is(key, value)
         self._values[key] = value
@@ -140,8 +150,57 @@ class Settings:
             return f"{value:g}"
         return str(int(value)) if isinstance(value, bool | int) else str(value)
 
+    @property
+    def clamp(self) -> tuple[int, int] | None:
+        """The least and the most reward of an act; None if all integers are allowed."""
+        limits = self._values["reward_min"], self._values["reward_max"]
+        return None if limits == (_INTEGERS["reward_min"], _INTEGERS["reward_max"]) else limits
 
-def _check_key(key: str, allowed: dict[str, Any]) -> None:
+    def prepare(self, c: Console) -> tuple[int, int]:
+        """Set what a console has of the settings, before it is turned on.
+
+        Returns:
+            tuple: the seeds of its two generators, the system's first.
+
+        Raises:
+            ValueError: the limits of the paddles are not allowed.
+        """
+        values = self._values
+        c.max_num_frames_per_episode = max(0, values["max_num_frames_per_episode"])
+        c.sticky_threshold = to_threshold(values["repeat_action_probability"])
+        own = PADDLE_LIMITS[NAMES[c.game]]
+        limits = [values[name] for name in ("paddle_min", "paddle_max")]
+        for k in range(2):
+            if own[k] != DEFAULT_PADDLE_LIMITS[k] or limits[k] == -1:
+                limits[k] = own[k]
+        lowest, highest = limits
+        if not 0 <= lowest <= highest <= _MOST_RESISTANCE:
+            raise ValueError(
+                f"`paddle_min` and `paddle_max` must be from 0 to {_MOST_RESISTANCE} and in this order, or -1, got "
+                f"{lowest} and {highest}"
+            )
+        c.paddle_minimum, c.paddle_maximum = lowest, highest
+        seeds = values["system_random_seed"], values["random_seed"]
+        system, action = (secrets.randbits(32) if seed == -1 else seed % 2**32 for seed in seeds)
+        return system, action
+
+    def note_loaded(self, path: str | os.PathLike[str], c: Console) -> None:
+        """Keep what loading a ROM leaves in the settings: as in ale-py, two games leave their limits of the paddles."""
+        self._values["rom_file"] = os.fspath(path)
+        if PADDLE_LIMITS[NAMES[c.game]][1] != DEFAULT_PADDLE_LIMITS[1]:
+            self._values["paddle_max"] = c.paddle_maximum
+
+
+def to_threshold(probability: float) -> int:
+    """Return `Console.sticky_threshold` of a probability: any real number, or none."""
+    if math.isnan(probability):
+        return 2**32
+    return math.ceil(min(max(probability, 0.0), 1.0) * 2**32)
+
+
+def _check_key(key: Any, allowed: dict[str, Any]) -> None:
+    if not isinstance(key, str):
+        raise TypeError(f"incompatible function arguments: the name of a setting must be a str, got {key!r:.80}")
     if key not in allowed:
         raise RuntimeError(
             f"The key {key} you are trying to set does not exist or has incorrect value type; of this type are: "
@@ -152,10 +211,3 @@ def _check_key(key: str, allowed: dict[str, Any]) -> None:
 def _check_there_is(key: str, value: bool | str) -> None:
     if key in _MISSING and value:
         raise NotImplementedError(f"`{key}` is {value!r}, but {_MISSING[key]} is only in `ale_py.ALEInterface`")
-
-
-def _refuse(function: str, allowed: str, key: object, value: object) -> NoReturn:
-    raise TypeError(
-        f"{function}(): incompatible function arguments. The following argument types are supported: {allowed}; got "
-        f"{key!r:.80} of type {type(key).__name__}, {value!r:.80} of type {type(value).__name__}"
-    )

@@ -9,8 +9,7 @@ import ctypes
 from ctypes import c_int32, c_int64, c_uint8, c_uint16, c_uint32
 from typing import Annotated
 
-from fastatari.compiler import Array, structure
-
+from fastatari.compiler import Array, Ints, structure
 
 i32 = Annotated[int, c_int32]
 i64 = Annotated[int, c_int64]
@@ -61,8 +60,8 @@ class Machine(ctypes.Structure):
     # Cartridge.
     music_cycle: i32  # to which DPC's music was played
     # Controllers: a paddle's position is its resistance.
-    paddles: Annotated[Array, c_int32 * 2]
-    pots: Annotated[Array, c_int32 * 4]  # after how many cycles INPT0-3 read 1; NO_POT, OPEN_POT
+    paddles: Annotated[Ints, c_int32 * 2]
+    pots: Annotated[Ints, c_int32 * 4]  # after how many cycles INPT0-3 read 1; NO_POT, OPEN_POT
 
     # Processor.
     pc: u16
@@ -89,33 +88,33 @@ class Machine(ctypes.Structure):
     ddra: u8
     port_a: u8
     port_b: u8
-    ram: Annotated[Array, c_uint8 * 128]
+    ram: Annotated[Ints, c_uint8 * 128]
     # Cartridge.
     bank: u8
-    slices: Annotated[Array, c_uint8 * 4]  # E0: which slices are where
-    cartridge_ram: Annotated[Array, c_uint8 * 128]  # of Super Chip; registers of DPC
+    slices: Annotated[Ints, c_uint8 * 4]  # E0: which slices are where
+    cartridge_ram: Annotated[Ints, c_uint8 * 128]  # of Super Chip; registers of DPC
     # TIA: registers as written.
     vsync: u8
     vblank: u8
-    nusiz: Annotated[Array, c_uint8 * 2]
-    colup: Annotated[Array, c_uint8 * 2]  # with the colour loss of PAL in bit 0
+    nusiz: Annotated[Ints, c_uint8 * 2]
+    colup: Annotated[Ints, c_uint8 * 2]  # with the colour loss of PAL in bit 0
     colupf: u8
     colubk: u8
     ctrlpf: u8
-    refp: Annotated[Array, c_uint8 * 2]  # 0 or 1
-    grp: Annotated[Array, c_uint8 * 2]
-    old_grp: Annotated[Array, c_uint8 * 2]
-    enam: Annotated[Array, c_uint8 * 2]  # 0 or 1
+    refp: Annotated[Ints, c_uint8 * 2]  # 0 or 1
+    grp: Annotated[Ints, c_uint8 * 2]
+    old_grp: Annotated[Ints, c_uint8 * 2]
+    enam: Annotated[Ints, c_uint8 * 2]  # 0 or 1
     enabl: u8  # 0 or 1
     old_enabl: u8
-    motion: Annotated[Array, c_uint8 * 5]  # HMP0 HMP1 HMM0 HMM1 HMBL, nibbles
-    vdelp: Annotated[Array, c_uint8 * 2]  # 0 or 1
+    motion: Annotated[Ints, c_uint8 * 5]  # HMP0 HMP1 HMM0 HMM1 HMBL, nibbles
+    vdelp: Annotated[Ints, c_uint8 * 2]  # 0 or 1
     vdelbl: u8
-    resmp: Annotated[Array, c_uint8 * 2]  # 0 or 1
-    position: Annotated[Array, c_uint8 * 5]  # P0 P1 M0 M1 BL, 0..159
+    resmp: Annotated[Ints, c_uint8 * 2]  # 0 or 1
+    position: Annotated[Ints, c_uint8 * 5]  # P0 P1 M0 M1 BL, 0..159
     # TIA: latches.
     reflected: u8  # the right half of the playfield is mirrored
-    suppressed: Annotated[Array, c_uint8 * 2]  # a player's first copy is not shown
+    suppressed: Annotated[Ints, c_uint8 * 2]  # a player's first copy is not shown
     comb: u8  # the next left edge is black
     stars: u8
     stars_phase: u8  # 0..3
@@ -123,7 +122,7 @@ class Machine(ctypes.Structure):
     dump: u8  # paddles are held at ground
     colour_loss: u8  # bit 0 of all colours, on PAL
     # TIA: the joysticks' buttons, 0x80 when released.
-    fire: Annotated[Array, c_uint8 * 2]
+    fire: Annotated[Ints, c_uint8 * 2]
     # Frame.
     stop: u8  # the frame is over
     cut: u8  # the frame before was not ended
@@ -152,7 +151,7 @@ class Registers(ctypes.Structure):
 class Generator(ctypes.Structure):
     """A Mersenne twister, MT19937: 624 words and the index of the next one, 624 if all are used up."""
 
-    words: Annotated[Array, c_uint32 * 624]
+    words: Annotated[Ints, c_uint32 * 624]
     index: i32
 
 
@@ -168,14 +167,14 @@ class Game(Machine):
     mode: i32
     difficulty: i32
     sticky_strength: i32  # of the action that would be repeated, in units of resistance
-    variables: Annotated[Array, c_int32 * 10]  # of the bookkeeping
+    variables: Annotated[Ints, c_int32 * 10]  # of the bookkeeping
     over: u8  # the game is over, by its own rules
     sticky_action: u8  # the action that would be repeated
     # Pictures: where the last frame of each screen began, if the picture can be made again from that.
-    has_start: Annotated[Array, c_uint8 * 2]
-    is_drawn: Annotated[Array, c_uint8 * 2]  # whether the screen's memory holds it
+    has_start: Annotated[Ints, c_uint8 * 2]
+    is_drawn: Annotated[Ints, c_uint8 * 2]  # whether the screen's memory holds it
     is_partial: u8  # the last frame did not reach the end of the picture
-    frame_starts: Annotated[Array, Machine * 2]
+    frame_starts: Annotated[Array[Machine], Machine * 2]
     # Random generators; the second is that of the actions.
     system_generator: Annotated[Generator, Generator]
     action_generator: Annotated[Generator, Generator]
@@ -189,9 +188,9 @@ ALIGNMENT = 64
 class Console(Game):
     """A console's state, and behind it what is not state: values derived from it, settings, and addresses."""
 
-    unused: Annotated[Array, c_uint8 * (-ctypes.sizeof(Game) % ALIGNMENT)]
+    unused: Annotated[Ints, c_uint8 * (-ctypes.sizeof(Game) % ALIGNMENT)]
     # Derived: which pixels of a line each object lights, six masks of 5 words of 32 bits, 8 words apart.
-    lit: Annotated[Array, c_uint32 * 48]
+    lit: Annotated[Ints, c_uint32 * 48]
     # Derived: the processor's registers while it runs, wide.
     registers: Annotated[Registers, Registers]
     pc_high: i32  # bits 13 to 15 of the program counter
@@ -224,7 +223,7 @@ class Console(Game):
     sticky_threshold: i64
 
     # Addresses of what others own, 0 where there is none.
-    screens: Annotated[Array, c_int64 * 2]  # uint8[height, 160] each; the console's own
+    screens: Annotated[Ints, c_int64 * 2]  # uint8[height, 160] each; the console's own
     image: i64  # the ROM's bytes, those of 2K twice; shared by all consoles of a ROM, as all that follows
     rom: i64  # the 4096 bytes that `plain_start`..`plain_end` is read from, by the low 12 bits of the address
     plain_start: i32  # addresses from this one on,
@@ -232,7 +231,9 @@ class Console(Game):
     quiet_start: i32  # addresses from this one on,
     quiet_end: i32  # and below this one, of 13 bits, are read without side effects, from whichever bank is there
     program: i64  # the decoded program: see `cpu.decoding`
-    chunk: i64  # the part of it that is run: an address such that the word of address a lies at chunk + 8 * (a & 0x1FFF)
+    chunk: (
+        i64  # the part of it that is run: an address such that the word of address a lies at chunk + 8 * (a & 0x1FFF)
+    )
     bank_chunk: i64  # the same of the present bank, 0 where several banks are seen at once
 
 

@@ -1,13 +1,15 @@
-"""Decoding a ROM: for each byte of a part of the program the handler of the instruction that begins there, and its operand.
+"""Decoding a ROM: for each byte the handler of the instruction that begins there, and its operand.
 
-A part is a bank, or a slice of a bank where several are seen at once. What is not plain has the handler that leaves to
-`stepping`: instructions that reach out of their part or over what has side effects, and opcodes that are too rare.
+A part of a program is a bank, or a slice of a bank where several are seen at once. What is not plain has the handler that
+leaves to `stepping`: instructions that reach out of their part or over what has side effects, and opcodes without another.
 """
 
-from fastatari.compiler import Pointer8, Pointer64, inline, pointer
+import ctypes
+
+from fastatari.compiler import Pointer8, Pointer64, i32, i64, inline, pointer, structure
 from fastatari.console import bus
-from fastatari.console.cpu.handlers import ANY, FAR, KINDS, NEAR, RAM, REGISTER, ROM, TIA, TIMER, VARIANTS
 from fastatari.console.cpu.opcodes import LENGTHS, OPCODES
+from fastatari.console.cpu.variants import ANY, FAR, KINDS, NEAR, RAM, REGISTER, ROM, TIA, TIMER, VARIANTS
 
 LENGTH = tuple(opcode.length for opcode in OPCODES)
 MODE_NAMES = tuple(LENGTHS)
@@ -15,7 +17,7 @@ MODE = tuple(MODE_NAMES.index(opcode.mode) for opcode in OPCODES)
 ZERO_PAGE, RELATIVE, ABSOLUTE = map(MODE_NAMES.index, ("zp", "rel", "abs"))
 JUMP, CALL, INDEXED_X, INDEXED_Y = map(MODE_NAMES.index, ("jmp", "sub", "abx", "aby"))
 
-# The handler that leaves comes first.
+# The number of the handler that leaves.
 LEAVING = 0
 
 
@@ -30,84 +32,97 @@ def _numbers() -> tuple[int, ...]:
 NUMBERS = _numbers()
 
 
-def decode(
-    words: int, image: int, first: int, size: int, handlers: int,
-    quiet_start: int, quiet_end: int, plain_start: int, plain_end: int, jumps_far: int,
-) -> None:  # fmt: skip
-    """Decode a part of a program.
+@structure
+class Part(ctypes.Structure):
+    """A part of a program that is to be decoded."""
 
-    Args:
-        words: the address of what is written, int64[size].
-        image: the address of the part's bytes.
-        first: the address, of 13 bits, at which the processor sees the first of them.
-        size: how many there are.
-        handlers: the address of the handlers' addresses.
-        quiet_start, quiet_end: which addresses of the cartridge have no side effects.
-        plain_start, plain_end: which of them belong to the same bank as the part whenever that runs.
-        jumps_far: whether an address within the part can be one of another part.
-    """
-    for i in range(size):
-        pointer(Pointer64, words)[i] = decode_one(
-            image, first, size, i, handlers, quiet_start, quiet_end, plain_start, plain_end, jumps_far
-        )
+    words: i64  # the address of what is written, int64[size]
+    image: i64  # the address of its bytes
+    handlers: i64  # the address of the handlers' addresses
+    first: i32  # the address, of 13 bits, at which the processor sees the first byte
+    size: i32
+    quiet_start: i32  # which addresses of the cartridge have no side effects
+    quiet_end: i32
+    plain_start: i32  # which of them are in the same bank as this part whenever that runs
+    plain_end: i32
+    jumps_far: i32  # whether an address that looks like one of this part can be one of another
 
 
-def decode_one(
-    image: int, first: int, size: int, i: int, handlers: int,
-    quiet_start: int, quiet_end: int, plain_start: int, plain_end: int, jumps_far: int,
-) -> int:  # fmt: skip
-    """Return the decoded word of the instruction that begins at one byte."""
-    rom = pointer(Pointer8, image)
-    at = first + i
+def decode(part: Part) -> None:
+    """Decode a part of a program."""
+    words = pointer(Pointer64, part.words)
+    handlers = pointer(Pointer64, part.handlers)
+    for i in range(part.size):
+        word = decode_one(part, i)
+        words[i] = handlers[word >> 16] << 16 | word & 0xFFFF
+
+
+def decode_one(part: Part, i: int) -> int:
+    """Return the number of the handler of the instruction that begins at a byte, shifted by 16, and its operand."""
+    rom = pointer(Pointer8, part.image)
+    at = part.first + i
     opcode = rom[i]
     length = LENGTH[opcode]
-    if i + length >= size or at < quiet_start or at + length > quiet_end:
-        return handler(handlers, LEAVING) << 16
+    if i + length >= part.size or at < part.quiet_start or at + length > part.quiet_end:
+        return LEAVING
     operand = rom[i + 1] if length > 1 else 0
     if length > 2:
         operand |= rom[i + 2] << 8
     mode = MODE[opcode]
-    kind = ANY
-    if mode == ZERO_PAGE:
-        kind = RAM if operand & 0x80 else TIA
-        register = REGISTER + (operand & 0x3F)
-        if kind == TIA and register < KINDS and NUMBERS[KINDS * opcode + register] != LEAVING:
-            kind = register
-    elif mode == ABSOLUTE:
-        kind = absolute_kind(operand, plain_start, plain_end)
-        if kind == ROM and NUMBERS[KINDS * opcode + ROM] != LEAVING:
-            operand = rom[(operand & 0x1FFF) - first]
-    elif mode == INDEXED_X or mode == INDEXED_Y:
-        if plain_start <= operand & 0x1FFF and (operand & 0x1FFF) + 0xFF < plain_end:
-            kind = ROM
-    elif mode == RELATIVE:
-        offset = operand - ((operand & 0x80) << 1)
-        target = i + 2 + offset
-        if target < 0 or target >= size:
-            return handler(handlers, LEAVING) << 16
-        kind = NEAR if first + target >> 8 == at + 2 >> 8 else FAR
-        operand = 8 * (2 + offset) & 0xFFFF
-    elif mode == JUMP or mode == CALL:
-        if operand & bus.CARTRIDGE == 0:
-            return handler(handlers, LEAVING) << 16
-        target = (operand & 0x1FFF) - first
-        kind = NEAR if jumps_far == 0 and 0 <= target < size else FAR
-    if NUMBERS[KINDS * opcode + kind] == LEAVING and kind != ANY:
-        kind = ANY
-    return handler(handlers, NUMBERS[KINDS * opcode + kind]) << 16 | operand
+    if mode == RELATIVE:
+        return branch(part, i, opcode, operand)
+    kind = kind_of(part, opcode, mode, operand)
+    number = NUMBERS[KINDS * opcode + kind]
+    if number == LEAVING:
+        return NUMBERS[KINDS * opcode + ANY] << 16 | operand
+    if mode == ABSOLUTE and kind == ROM:
+        operand = rom[(operand & 0x1FFF) - part.first]
+    return number << 16 | operand
 
 
 @inline
-def absolute_kind(operand: int, plain_start: int, plain_end: int) -> int:
-    """Return which kind of operand is at an absolute address."""
-    if plain_start <= operand & 0x1FFF < plain_end:
+def branch(part: Part, i: int, opcode: int, operand: int) -> int:
+    """Return the number of a branch's handler, and by how much it changes the program counter's address."""
+    offset = operand - ((operand & 0x80) << 1)
+    target = i + 2 + offset
+    if target < 0 or target >= part.size:
+        return LEAVING
+    kind = NEAR if part.first + target >> 8 == part.first + i + 2 >> 8 else FAR
+    return NUMBERS[KINDS * opcode + kind] << 16 | 8 * (2 + offset) & 0xFFFF
+
+
+@inline
+def kind_of(part: Part, opcode: int, mode: int, operand: int) -> int:
+    """Return of which kind an operand is."""
+    if mode == ZERO_PAGE:
+        register = REGISTER + (operand & 0x3F)
+        if operand & 0x80:
+            return RAM
+        return register if register < KINDS and NUMBERS[KINDS * opcode + register] != LEAVING else TIA
+    if mode == ABSOLUTE:
+        return absolute_kind(part, operand)
+    if mode == INDEXED_X or mode == INDEXED_Y:
+        start = operand & 0x1FFF
+        return ROM if part.plain_start <= start and start + 0xFF < part.plain_end else ANY
+    if mode == JUMP or mode == CALL:
+        return jump_kind(part, operand)
+    return ANY
+
+
+@inline
+def absolute_kind(part: Part, operand: int) -> int:
+    """Return of which kind an absolute address is."""
+    if part.plain_start <= operand & 0x1FFF < part.plain_end:
         return ROM
     if bus.is_ram(operand):
         return RAM
-    return TIMER if operand & bus.DEVICE == bus.DEVICE & ~bus.CARTRIDGE else ANY
+    return TIMER if operand & bus.DEVICE == bus.RIOT else ANY
 
 
 @inline
-def handler(handlers: int, number: int) -> int:
-    """Return the address of a handler."""
-    return pointer(Pointer64, handlers)[number]
+def jump_kind(part: Part, operand: int) -> int:
+    """Return of which kind a jump's target is; ANY, which has no handler, if it is not in the cartridge."""
+    if operand & bus.CARTRIDGE == 0:
+        return ANY
+    target = (operand & 0x1FFF) - part.first
+    return NEAR if part.jumps_far == 0 and 0 <= target < part.size else FAR

@@ -20,7 +20,7 @@ CPY.imm CMP.izx NOP.imm DCP.izx CPY.zp  CMP.zp  DEC.zp  DCP.zp  INY.imp CMP.imm 
 BNE.rel CMP.izy STP.imp DCP.izy NOP.zpx CMP.zpx DEC.zpx DCP.zpx CLD.imp CMP.aby NOP.imp DCP.aby NOP.abx CMP.abx DEC.abx DCP.abx
 CPX.imm SBC.izx NOP.imm ISB.izx CPX.zp  SBC.zp  INC.zp  ISB.zp  INX.imp SBC.imm NOP.imp SBC.imm CPX.abs SBC.abs INC.abs ISB.abs
 BEQ.rel SBC.izy STP.imp ISB.izy NOP.zpx SBC.zpx INC.zpx ISB.zpx SED.imp SBC.aby NOP.imp ISB.aby NOP.abx SBC.abx INC.abx ISB.abx
-"""  # noqa: E501 - a table of sixteen columns
+"""
 
 # Of LAX zp, $A7, 4 is one more than on hardware.
 _CYCLES = """

@@ -1,7 +1,7 @@
 """Running the handlers: each is emitted as a function that calls the next one at its tail, with registers as arguments.
 
-So the processor's registers stay in registers of this computer, nothing returns before `leave`, and every handler ends with a
-jump of its own, which is predicted by what follows that instruction.
+So the processor's registers stay in registers of this computer, nothing returns before `leave`, and every handler ends with
+a jump of its own, which is predicted by what follows that instruction.
 """
 
 import ctypes
@@ -11,7 +11,8 @@ from llvmlite import ir
 
 from fastatari.compiler import Module
 from fastatari.console import bus
-from fastatari.console.cpu.handlers import ALMOST_ALL, VARIANTS, go_to, program_counter
+from fastatari.console.cpu.jumps import ALMOST_ALL, go_to, program_counter
+from fastatari.console.cpu.variants import VARIANTS
 from fastatari.console.state import Console, Registers
 
 WORD, POINTER = ir.IntType(64), ir.PointerType()
@@ -57,8 +58,8 @@ def _field(builder: ir.IRBuilder, base: ir.Value, offset: int) -> ir.Value:
     return builder.gep(base, [ir.Constant(WORD, offset)], inbounds=True, source_etype=ir.IntType(8))
 
 
-def _offset(name: str) -> int:
-    offset: int = getattr(Registers, name).offset
+def _offset(kind: type, name: str) -> int:
+    offset: int = getattr(kind, name).offset
     return offset
 
 
@@ -84,9 +85,9 @@ def _emit_leaving(module: Module) -> ir.Function:
     function = _function(module, "leave")
     builder = ir.IRBuilder(function.append_basic_block())
     console, _, *values = function.args
-    registers = _field(builder, console, Console.registers.offset)
+    registers = _field(builder, console, _offset(Console, "registers"))
     for name, value in zip(HANDED_ON, values, strict=True):
-        builder.store(value, _field(builder, registers, _offset(name)), align=8)
+        builder.store(value, _field(builder, registers, _offset(Registers, name)), align=8)
     builder.ret_void()
     return function
 
@@ -98,7 +99,7 @@ def _emit_handler(module: Module, index: int, leave: ir.Function) -> ir.Function
     builder = ir.IRBuilder(function.append_basic_block())
     console, word, *values = function.args
     registers = builder.alloca(WORD, size=ctypes.sizeof(Registers) // 8)
-    places = [_field(builder, registers, _offset(name)) for name in HANDED_ON]
+    places = [_field(builder, registers, _offset(Registers, name)) for name in HANDED_ON]
     for place, value in zip(places, values, strict=True):
         builder.store(value, place, align=8)
     leaves = builder.call(module.add(body, f"body_{opcode:02X}_{kind}"), [console, registers, word])
@@ -107,7 +108,7 @@ def _emit_handler(module: Module, index: int, leave: ir.Function) -> ir.Function
     branch = builder.cbranch(builder.icmp_unsigned("!=", leaves, ir.Constant(WORD, 0)), leaving, going)
     branch.set_weights([1, 2000])
     builder.position_at_end(leaving)
-    builder.store(ir.Constant(ir.IntType(8), opcode), _field(builder, console, Console.opcode.offset))
+    builder.store(ir.Constant(ir.IntType(8), opcode), _field(builder, console, _offset(Console, "opcode")))
     builder.call(leave, [console, word, *results], cconv=CONVENTION, tail="musttail")
     builder.ret_void()
     builder.position_at_end(going)
@@ -119,7 +120,7 @@ def _emit_start(function: ir.Function) -> None:
     """Emit the function that enters the first handler, and returns from the last."""
     builder = ir.IRBuilder(function.append_basic_block())
     console, registers = function.args
-    values = [builder.load(_field(builder, registers, _offset(name)), typ=WORD, align=8) for name in HANDED_ON]
+    values = [builder.load(_field(builder, registers, _offset(Registers, name)), typ=WORD, align=8) for name in HANDED_ON]
     _call_next(builder, console, values, None)
 
 

@@ -8,9 +8,10 @@ from collections.abc import Callable
 
 from fastatari.compiler import inline
 from fastatari.console import bus
-from fastatari.console.cpu import instructions
-from fastatari.console.cpu.instructions import NOP, pack_flags, unpack_flags
-from fastatari.console.cpu.opcodes import OPCODES
+from fastatari.console.cpu import branches, instructions, undocumented
+from fastatari.console.cpu.flags import flags, pack_flags, unpack_flags
+from fastatari.console.cpu.instructions import Instruction
+from fastatari.console.cpu.opcodes import OPCODES, UNDOCUMENTED, Opcode
 from fastatari.console.state import JAMMED, Console, Registers
 from fastatari.console.tia.writes import STOP
 
@@ -105,46 +106,57 @@ def load_pointer(c: Console, r: Registers, where: int) -> int:
 
 
 def implied(c: Console, r: Registers, opcode: int) -> None:
+    """Work on registers only."""
     EFFECTS[opcode](c, r, 0)
 
 
 def accumulator(c: Console, r: Registers, opcode: int) -> None:
+    """Work on A."""
     r.a = EFFECTS[opcode](c, r, r.a)
 
 
 def immediate(c: Console, r: Registers, opcode: int) -> None:
+    """Work on the byte after the opcode."""
     EFFECTS[opcode](c, r, fetch(c, r))
 
 
 def zero_page(c: Console, r: Registers, opcode: int) -> None:
+    """Work at an address in page 0."""
     work(c, r, opcode, fetch(c, r))
 
 
 def zero_page_x(c: Console, r: Registers, opcode: int) -> None:
+    """Work in page 0, X further on, without leaving it."""
     work(c, r, opcode, fetch(c, r) + r.x & 0xFF)
 
 
 def zero_page_y(c: Console, r: Registers, opcode: int) -> None:
+    """Work in page 0, Y further on, without leaving it."""
     work(c, r, opcode, fetch(c, r) + r.y & 0xFF)
 
 
 def absolute(c: Console, r: Registers, opcode: int) -> None:
+    """Work at an address of two bytes."""
     work(c, r, opcode, fetch_word(c, r))
 
 
 def absolute_x(c: Console, r: Registers, opcode: int) -> None:
+    """Work at an address, X further on."""
     work(c, r, opcode, index(c, r, opcode, fetch_word(c, r), r.x))
 
 
 def absolute_y(c: Console, r: Registers, opcode: int) -> None:
+    """Work at an address, Y further on."""
     work(c, r, opcode, index(c, r, opcode, fetch_word(c, r), r.y))
 
 
 def indexed_indirect(c: Console, r: Registers, opcode: int) -> None:
+    """Work where a pointer points that lies in page 0, X further on."""
     work(c, r, opcode, load_pointer(c, r, fetch(c, r) + r.x & 0xFF))
 
 
 def indirect_indexed(c: Console, r: Registers, opcode: int) -> None:
+    """Work Y further on than where a pointer in page 0 points."""
     work(c, r, opcode, index(c, r, opcode, load_pointer(c, r, fetch(c, r)), r.y))
 
 
@@ -158,6 +170,7 @@ def relative(c: Console, r: Registers, opcode: int) -> None:
 
 
 def jump(c: Console, r: Registers, opcode: int) -> None:
+    """Jump."""
     r.pc = fetch_word(c, r)
 
 
@@ -169,6 +182,7 @@ def jump_indirect(c: Console, r: Registers, opcode: int) -> None:
 
 
 def jump_subroutine(c: Console, r: Registers, opcode: int) -> None:
+    """Call: the return address is pushed before the target's high byte is read."""
     low = fetch(c, r)
     load(c, r, 0x100 | c.sp)
     push_return(c, r, r.pc)
@@ -176,32 +190,37 @@ def jump_subroutine(c: Console, r: Registers, opcode: int) -> None:
     r.pc = low | fetch(c, r) << 8
 
 
-# Instructions that use the stack have the implied mode.
+# Instructions that use the stack, or stop, have the implied mode.
 
 
 def PHA(c: Console, r: Registers, m: int) -> int:
+    """Push A."""
     push(c, r, r.a)
     return 0
 
 
 def PHP(c: Console, r: Registers, m: int) -> int:
+    """Push the flags."""
     push(c, r, pack_flags(c, r))
     return 0
 
 
 def PLA(c: Console, r: Registers, m: int) -> int:
+    """Pull A."""
     load(c, r, 0x100 | c.sp)
-    r.a = instructions.flags(r, pull(c, r))
+    r.a = flags(r, pull(c, r))
     return 0
 
 
 def PLP(c: Console, r: Registers, m: int) -> int:
+    """Pull the flags."""
     load(c, r, 0x100 | c.sp)
     unpack_flags(c, r, pull(c, r))
     return 0
 
 
 def RTS(c: Console, r: Registers, m: int) -> int:
+    """Return from a subroutine."""
     load(c, r, 0x100 | c.sp)
     low = pull(c, r)
     r.pc = low | pull(c, r) << 8
@@ -210,6 +229,7 @@ def RTS(c: Console, r: Registers, m: int) -> int:
 
 
 def RTI(c: Console, r: Registers, m: int) -> int:
+    """Return from an interrupt."""
     load(c, r, 0x100 | c.sp)
     unpack_flags(c, r, pull(c, r))
     low = pull(c, r)
@@ -218,6 +238,7 @@ def RTI(c: Console, r: Registers, m: int) -> int:
 
 
 def BRK(c: Console, r: Registers, m: int) -> int:
+    """Break: push where to go on and the flags, and go to the vector."""
     fetch(c, r)
     push_return(c, r, r.pc)
     push(c, r, pack_flags(c, r))
@@ -239,17 +260,20 @@ MODES: dict[str, Step] = {
     "abs": absolute, "abx": absolute_x, "aby": absolute_y, "izx": indexed_indirect, "izy": indirect_indexed,
     "rel": relative, "jmp": jump, "ind": jump_indirect, "sub": jump_subroutine,
 }  # fmt: skip
-STACK = {f.__name__: f for f in (PHA, PHP, PLA, PLP, RTS, RTI, BRK, STP)}
+STACK: dict[str, Instruction] = {f.__name__: f for f in (PHA, PHP, PLA, PLP, RTS, RTI, BRK, STP)}
 
 
-def _effect(mnemonic: str) -> instructions.Instruction:
-    """Return the function of a mnemonic; those that jump do all in their mode."""
-    effect: instructions.Instruction = STACK.get(mnemonic) or getattr(instructions, mnemonic, NOP)
+def effect_of(opcode: Opcode) -> Instruction:
+    """Return the function of an opcode's mnemonic; those that jump do all in their mode."""
+    if opcode.mnemonic in STACK:
+        return STACK[opcode.mnemonic]
+    module = branches if opcode.mode == "rel" else undocumented if opcode.mnemonic in UNDOCUMENTED else instructions
+    effect: Instruction = getattr(module, opcode.mnemonic, instructions.NOP)
     return effect
 
 
 STEPS: tuple[Step, ...] = tuple(MODES[opcode.mode] for opcode in OPCODES)
-EFFECTS: tuple[instructions.Instruction, ...] = tuple(_effect(opcode.mnemonic) for opcode in OPCODES)
+EFFECTS: tuple[Instruction, ...] = tuple(effect_of(opcode) for opcode in OPCODES)
 
 
 @inline

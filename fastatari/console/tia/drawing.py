@@ -5,7 +5,7 @@ that changes nothing only notes its request, and whatever draws next draws up to
 """
 
 from fastatari.compiler import Pointer8, cold, inline, outlined, pointer
-from fastatari.console.state import BALL, MISSILE_0, PLAYER_0, PLAYER_1, PLAYFIELD, NEVER, Console
+from fastatari.console.state import BALL, MISSILE_0, NEVER, PLAYER_0, PLAYER_1, PLAYFIELD, Console
 from fastatari.console.tia import objects
 from fastatari.console.tia.objects import HIDDEN, NORMAL, WIDER
 from fastatari.console.tia.pixels import PIXELS, blacken, collide, paint
@@ -28,9 +28,14 @@ NUM_OVERSHOOTING = len(OVERSHOOTING)
 
 @inline
 def request(c: Console, clock: int) -> None:
-    """Ask for all pixels before a clock, at the latest when something changes."""
+    """Ask for all pixels before a clock, at the latest when something changes.
+
+    With EVERYTHING at once: what a request stores beyond its clock depends on where the last one ended.
+    """
     if clock > c.requested:
         c.requested = clock
+        if c.drawing == EVERYTHING:
+            draw_to(c, clock)
 
 
 @inline

@@ -57,7 +57,9 @@ def splat(builder: ir.IRBuilder, value: ir.Value, vector: ir.VectorType) -> ir.V
     """Return a vector of the same value, cut to its width, in all places."""
     undefined = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(undefined, builder.trunc(value, vector.element), ir.Constant(ir.IntType(32), 0))
-    return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count))
+    return builder.shuffle_vector(
+        one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    )
 
 
 def _emit_clear(builder: ir.IRBuilder, args: list[ir.Value]) -> None:

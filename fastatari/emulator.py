@@ -1,4 +1,4 @@
-"""`Console`: one game on ale-py's emulator. The only file that imports `ale_py`."""
+"""`Console`: one game on this package's console, or on ale-py's."""
 
 import copy
 import difflib
@@ -6,18 +6,19 @@ import functools
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import ale_py
 import ale_py.roms
 import numpy as np
 import numpy.typing as npt
 
-from fastatari import palette, start_states
+from fastatari import palette
 from fastatari.checks import check_choice, to_int
+from fastatari.console.ale_interface import ALEInterface
+from fastatari.console.saved import ALEState
 from fastatari.errors import InvalidAction
 from fastatari.generators import EmulatorDraws, StickyActions
-from fastatari.resets import Resets, Start, Starts
 
 # gymnasium's ids around a game's name, as in ALE/Breakout-v5 and BreakoutNoFrameskip-v4. They name the ROM only:
 # what else such an id stands for (frame skip, sticky actions) is for the caller to ask for.
@@ -29,8 +30,8 @@ REFUSED = ("combat", "joust", "maze_craze", "warlords")
 # Their resets act to choose the mode (``setMode`` of their RomSettings), and so draw from the emulator's own generator.
 ACTING_AT_RESET = ("adventure", "berzerk", "double_dunk", "video_cube")
 
-StartStates = Literal["saved", "true"]
-START_STATES = ("saved", "true")
+ConsoleName = Literal["fastatari", "ale"]
+CONSOLES = ("fastatari", "ale")
 
 
 def find_rom(game: str) -> tuple[str, Path]:
@@ -73,12 +74,14 @@ class ConsoleState(NamedTuple):
     """What `Console.clone` returns: plain data, which can be pickled.
 
     Attributes:
-        emulator (bytes): the emulator's state, serialised by ale-py.
+        console ("fastatari" | "ale"): which of the two it was.
+        emulator (bytes): the emulator's state, serialised.
         frames_before (int): how many frames were played before the game was reset.
         last_action (int | None): the action that would stick.
         draw (Callable[[], float] | None): what decides that, if it is the console's own.
     """
 
+    console: ConsoleName
     emulator: bytes
     frames_before: int
     last_action: int | None
@@ -90,15 +93,14 @@ class Console:
 
     Args:
         game (str): the name of the game, as for `find_rom`.
-        start_states ("saved" | "true"): whether resets restore the saved state of an earlier reset, where that is exact
-            (`fastatari.start_states`): 0.04 ms instead of 5 ms, for the emulation of some 70 frames.
-        starts (Starts, optional): as for `Resets`.
+        console ("fastatari" | "ale"): whose emulator plays: this package's or ale-py's.
         repeat_action_probability (float): how probably a frame repeats the last action.
         sticky_draws ("emulator" | "np_random"): whether ale-py's numbers decide that, or those set by `draw_by`.
         full_action_space (bool): all 18 actions instead of those that the game uses.
         mode (int, optional): the game's mode; by default its default mode.
         difficulty (int, optional): the game's difficulty; the same.
-        is_shown (bool): whether ale-py shows the screen in a window, plays the sound, and keeps to the console's speed.
+        is_shown (bool): whether ale-py shows the screen in a window, plays the sound, and keeps to the console's speed;
+            only with ``"ale"``.
 
     Attributes:
         rom (str): the ROM's id.
@@ -106,14 +108,15 @@ class Console:
         palette ("ntsc" | "pal"): the television standard of the game.
         actions (tuple[ale_py.Action, ...]): the game's actions, by index.
         action_meanings (tuple[str, ...]): their names.
-        ale (ALEInterface): the emulator.
+        ale (ALEInterface): the emulator, fastatari's or ale-py's.
         draws_at_reset (bool): whether starts depend on `seed`, which then takes effect by `rewind`.
         stops_at_end (bool): whether `act` does nothing after the end of a game. If not, it draws a number.
 
     Raises:
         TypeError: `game` is not a string.
-        ValueError: ale-py has no such game or refuses it; the game has no such mode or difficulty; `start_states` is
+        ValueError: ale-py has no such game or refuses it; the game has no such mode or difficulty; `console` is
             another.
+        NotImplementedError: `is_shown` with this package's console.
         OSError: the ROM's file is missing or is not the one that ale-py knows.
     """
 
@@ -121,8 +124,7 @@ class Console:
         self,
         game: str,
         *,
-        start_states: StartStates = "saved",
-        starts: Starts | None = None,
+        console: ConsoleName = "fastatari",
         repeat_action_probability: float = 0.0,
         sticky_draws: str = "emulator",
         full_action_space: bool = False,
@@ -131,9 +133,11 @@ class Console:
         is_shown: bool = False,
     ) -> None:
         self.rom, self._path = find_rom(game)
-        check_choice("start_states", start_states, START_STATES)
+        check_choice("console", console, CONSOLES)
+        self._name = console
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-        self.ale = ale = ale_py.ALEInterface()
+        self.ale: Any = ALEInterface() if console == "fastatari" else ale_py.ALEInterface()
+        ale = self.ale
         # Not the emulator makes actions stick, and so starts are the same whatever its generator draws; but for a few
         # games.
         self.draws_at_reset = self.rom in ACTING_AT_RESET and (repeat_action_probability > 0 or mode is not None)
@@ -150,9 +154,9 @@ class Console:
         self.actions = tuple(ale.getLegalActionSet() if full_action_space else ale.getMinimalActionSet())
         self.action_meanings = tuple(action.name for action in self.actions)
 
-        is_swept = mode is None and difficulty is None and not self.draws_at_reset
-        known = _known_start(self.rom) if start_states == "saved" and is_swept else None
-        self._resets = Resets(ale, known, starts)
+        # Where states are exact, and starts do not depend on the seed, this one stands for loading the ROM again.
+        has_exact_states = console == "fastatari" and not self.draws_at_reset
+        self._loaded = ale.cloneState() if has_exact_states else None
         self._frames_before = 0
         # Methods of the emulator itself, because a Python function around each would cost 0.1 us a call.
         self.act: Callable[[ale_py.Action], float] = ale.act
@@ -169,19 +173,18 @@ class Console:
         self.read_screen = ale.getScreen
         self.read_rgb = ale.getScreenRGB
         self.read_gray = ale.getScreenGrayscale
-        self.jump = ale.restoreState
 
     def reset(self) -> npt.NDArray[np.uint8]:
         """Begin a game.
 
         Returns:
-            uint8[H, W]: its first screen, colour indices; not to be written to. The emulator itself may show another
-            until the first action.
+            uint8[H, W]: its first screen, colour indices; a fresh array.
         """
         self._frames_before = self.frame_number
-        screen = self._resets.reset()
+        self.ale.reset_game()
         if self._sticky is not None:
             self._sticky.last_action = ale_py.Action.NOOP
+        screen: npt.NDArray[np.uint8] = self.ale.getScreen()
         return screen
 
     def seed(self, seed: int) -> None:
@@ -197,17 +200,12 @@ class Console:
             self._sticky.draw = draw
 
     def rewind(self) -> None:
-        """Let the next reset be the first after loading the ROM; where need be, by loading it, which takes 87 ms."""
-        if self._resets.is_known:
-            self._resets.rewind()
+        """Let the next reset be the first after loading the ROM; where need be, by loading it."""
+        if self._loaded is not None:
+            self.ale.restoreState(self._loaded)
         else:
             self._load()
         self._frames_before = -self.episode_frame_number
-
-    @property
-    def start(self) -> int | None:
-        """From which start the game was begun, if the same number means the same state, of which ale-py saves all."""
-        return self._resets.group if self._resets.is_plain and self._sticky is None else None
 
     @property
     def frame_number(self) -> int:
@@ -222,27 +220,31 @@ class Console:
 
     def clone(self) -> ConsoleState:
         """Return all that the frames and the resets to come depend on, but for numbers set by `draw_by`."""
-        emulator = self._resets.clone(has_generator=self.draws_at_reset)
+        emulator = self.ale.cloneState(include_rng=self.draws_at_reset).serialize()
         if self._sticky is None:
-            return ConsoleState(emulator, self._frames_before, None, None)
+            return ConsoleState(self._name, emulator, self._frames_before, None, None)
         draw = copy.deepcopy(self._sticky.draw) if self._has_draws else None
-        return ConsoleState(emulator, self._frames_before, self._sticky.last_action.value, draw)
+        return ConsoleState(self._name, emulator, self._frames_before, self._sticky.last_action.value, draw)
 
     def restore(self, state: ConsoleState) -> None:
         """Go on from what `clone` returned in this console or one of the same arguments, in any process.
 
-        It is as exact as ale-py's states; `AtariEnv.restore_state` says where they are not.
+        It is exact, but with ``"ale"``; `AtariEnv.restore_state` says where ale-py's states are not.
+
+        Raises:
+            ValueError: the state is of the other console, of another ROM, or not the state of any console.
         """
-        self._resets.restore(state.emulator)
+        if state.console != self._name:
+            raise ValueError(f"the state is of `console` {state.console!r}, not of {self._name!r}")
+        if self._name == "fastatari":
+            self.ale.restoreState(ALEState(state.emulator))
+        else:
+            self._restore_ale(ale_py.ALEState(state.emulator))
         self._frames_before = state.frames_before
         if self._sticky is not None and state.last_action is not None:
             self._sticky.last_action = ale_py.Action(state.last_action)
         if state.draw is not None:
             self.draw_by(copy.deepcopy(state.draw))
-
-    def mark(self) -> ale_py.ALEState:
-        """Return the state of a game that `start` is known of, for `jump`, which puts another game of it there."""
-        return self.ale.cloneState()
 
     def check_action(self, action: int) -> ale_py.Action:
         """Return the emulator's action of an index into the game's action set.
@@ -256,6 +258,15 @@ class Console:
             raise InvalidAction.of(index, self.rom, self.action_meanings)
         return self.actions[index]
 
+    def _restore_ale(self, state: ale_py.ALEState) -> None:
+        self.ale.restoreState(state)
+        # What ale-py's states leave out is as after a reset, or as after a frame.
+        if self.ale.getEpisodeFrameNumber() == 0:
+            self.ale.reset_game()
+        else:
+            self.ale.act(ale_py.Action.NOOP)
+        self.ale.restoreState(state)
+
     def _load(self) -> None:
         ale = self.ale
         ale.loadROM(self._path)
@@ -266,11 +277,6 @@ class Console:
             if value is not None:
                 check_choice(name, value, sorted(allowed()))
                 choose(value)
-
-
-def _known_start(rom: str) -> Start | None:
-    """Return what the start of a ROM depends on, where that is known: for another version of ale-py nothing is."""
-    return start_states.EXACT.get(rom) if ale_py.__version__ == start_states.ALE_PY else None
 
 
 def _key(name: str) -> str:
