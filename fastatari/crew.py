@@ -101,9 +101,7 @@ class Crew:
         self._engines: list[Engine] = []
         for _ in self._seeds:
             sibling = self._engines[0] if self._engines else None
-            self._engines.append(
-                Engine(crew_rules.game, crew_rules.rules, console=crew_rules.console, sibling=sibling)
-            )
+            self._engines.append(Engine(crew_rules.game, crew_rules.rules, console=crew_rules.console, sibling=sibling))
             report(len(self._engines))
         self._steps_into = self._engines[0].can_step_into
         own = slice(first, first + len(self._engines))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import test_console_programs
 import wheel
+
 from fastatari.console import memory
 
 ROMS = ["breakout", "pitfall2", "elevator_action", "klax", "montezuma_revenge", "robotank", "qbert", "journey_escape"]

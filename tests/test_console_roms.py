@@ -6,8 +6,9 @@ import pickle
 import numpy as np
 import pytest
 import wheel
-from fastatari.console.games.facts import DIFFICULTIES, MODES
 from reference import ROMS
+
+from fastatari.console.games.facts import DIFFICULTIES, MODES
 
 # ROMs of each type of cartridge, with paddles, of PAL, with frames that are cut, and with moving stars.
 SAMPLE = [

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import test_console_programs
 import wheel
+
 from fastatari.console.state import Machine
 
 # A ROM of each type of cartridge, one with paddles, one of PAL, one whose frames are cut, one with moving stars.

@@ -14,11 +14,12 @@ from gymnasium.utils.env_checker import check_env
 from reference import ROMS
 
 import fastatari
-from fastatari import PRESETS, AtariEnv, InvalidAction, start_states
+from fastatari import PRESETS, AtariEnv, InvalidAction
+from fastatari.emulator import CONSOLES
 from fastatari.palette import rgb_table
 
-# Starts that depend on the timer, on RAM that stays, on what states leave out, on more than is known; and games whose
-# resets act.
+# Starts that depend on the timer, on RAM that stays, on what ale-py's states leave out, on all of the RAM; and games
+# whose resets act.
 STARTS = ["breakout", "seaquest", "berzerk", "venture", "qbert", "atlantis2", "assault", "double_dunk", "adventure"]
 
 
@@ -146,55 +147,52 @@ def test_videos_are_of_the_raw_screen(tmp_path):
 
 @pytest.mark.parametrize("rom", STARTS)
 def test_rendering_shows_the_games_screen(rom):
-    saved, true = (
-        AtariEnv(rom, render_mode="rgb_array", start_states=kind, noop_max=2, max_num_frames_per_episode=40)
-        for kind in ("saved", "true")
+    mine, theirs = (
+        AtariEnv(rom, render_mode="rgb_array", console=console, noop_max=2, max_num_frames_per_episode=40)
+        for console in CONSOLES
     )
     rngs = [np.random.default_rng(0) for _ in range(2)]
-    for _ in zip(play(saved, 60, rngs[0], 0), play(true, 60, rngs[1], 0), strict=True):
-        screen = saved.render()
+    for _ in zip(play(mine, 60, rngs[0], 0), play(theirs, 60, rngs[1], 0), strict=True):
+        screen = mine.render()
         assert screen.dtype == np.uint8
-        assert np.array_equal(screen, true.ale.getScreenRGB())
-        assert np.array_equal(screen, true.render())
+        assert np.array_equal(screen, theirs.ale.getScreenRGB())
+        assert np.array_equal(screen, theirs.render())
 
 
-@pytest.mark.parametrize("rom", [*start_states.EXACT])
-def test_openings_from_saved_starts_are_those_from_true_ones(rom):
-    """With few no-ops, so that each opening is soon one that was played before."""
+@pytest.mark.parametrize("rom", ROMS)
+def test_openings_are_those_on_ale_py(rom):
     fields = {"noop_max": 3, "max_num_frames_per_episode": 36}
-    saved, true = (AtariEnv(rom, start_states=kind, **fields) for kind in ("saved", "true"))
+    mine, theirs = (AtariEnv(rom, console=console, **fields) for console in CONSOLES)
     rngs = [np.random.default_rng(1) for _ in range(2)]
-    assert_same(play(saved, 110, rngs[0], 1), play(true, 110, rngs[1], 1))
+    assert_same(play(mine, 60, rngs[0], 1), play(theirs, 60, rngs[1], 1))
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("rom", ROMS)
-def test_long_play_from_saved_starts_is_that_from_true_ones(rom, preset):
-    saved, true = (
-        AtariEnv(rom, preset=preset, start_states=kind, max_num_frames_per_episode=211) for kind in ("saved", "true")
-    )
+def test_long_play_is_that_on_ale_py(rom, preset):
+    mine, theirs = (AtariEnv(rom, preset=preset, console=kind, max_num_frames_per_episode=211) for kind in CONSOLES)
     rngs = [np.random.default_rng(1) for _ in range(2)]
-    assert_same(play(saved, 2500, rngs[0], 1), play(true, 2500, rngs[1], 1))
+    assert_same(play(mine, 2500, rngs[0], 1), play(theirs, 2500, rngs[1], 1))
 
 
 @pytest.mark.parametrize("preset", ["sb3", "ale", "cleanrl"])
 @pytest.mark.parametrize("rom", ["breakout", "seaquest", "qbert"])
-def test_openings_with_fire_are_those_from_true_starts(rom, preset):
+def test_openings_with_fire_are_those_on_ale_py(rom, preset):
     fields = {"preset": preset, "noop_max": 4, "max_num_frames_per_episode": 61}
-    saved, true = (AtariEnv(rom, start_states=kind, **fields) for kind in ("saved", "true"))
+    mine, theirs = (AtariEnv(rom, console=console, **fields) for console in CONSOLES)
     rngs = [np.random.default_rng(1) for _ in range(2)]
-    assert_same(play(saved, 250, rngs[0], 1), play(true, 250, rngs[1], 1))
+    assert_same(play(mine, 250, rngs[0], 1), play(theirs, 250, rngs[1], 1))
 
 
-def test_openings_are_not_played_again():
-    env = AtariEnv("breakout", preset="sb3", noop_max=2)
-    played = []
-    act = env._engine.console.act
-    env._engine.console.act = lambda action: played.append(action) or act(action)
-    for _ in range(12):
-        env.reset(seed=1)
-    assert len(played) == (1 + 8) + 11 * 2 or len(played) == (2 + 8) + 11 * 2
+def test_states_are_of_the_console_that_they_were_taken_from():
+    mine, theirs = (AtariEnv("breakout", console=console) for console in CONSOLES)
+    for env in (mine, theirs):
+        env.reset(seed=0)
+    with pytest.raises(ValueError, match="the state is of `console` 'ale', not of 'fastatari'"):
+        mine.restore_state(theirs.clone_state())
+    with pytest.raises(ValueError, match="the state is of `console` 'fastatari', not of 'ale'"):
+        theirs.restore_state(mine.clone_state())
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -533,7 +531,7 @@ def test_bad_actions_change_nothing(action, error, message):
         ({"game": 3}, TypeError, "`game` must be a string, got 3"),
         ({"preset": "atari"}, ValueError, "`preset` must be one of 'labml', 'gymnasium'"),
         ({"render_mode": "ansi"}, ValueError, "`render_mode` must be one of 'human', 'rgb_array', got 'ansi'"),
-        ({"start_states": "old"}, ValueError, "`start_states` must be one of 'saved', 'true', got 'old'"),
+        ({"console": "stella"}, ValueError, "`console` must be one of 'fastatari', 'ale', got 'stella'"),
         ({"episode_statistics": 1}, TypeError, "`episode_statistics` must be True or False, got 1"),
         ({"frameskip": 4}, TypeError, "unexpected keyword argument 'frameskip'; the closest rule is 'frame_skip'"),
         ({"mode": 3}, ValueError, "`mode` must be one of 0, 4, 8, .*, got 3"),

@@ -146,7 +146,7 @@ def test_a_rom_that_would_end_the_process_is_refused(rom):
         ({"seed": True}, TypeError, "`seed` must be an integer, got True of type bool"),
         ({"seed": None}, TypeError, "`seed` must be an integer, got None of type NoneType"),
         ({"dtype": np.float32}, ValueError, "`dtype` must be uint8 or float64, got float32"),
-        ({"start_states": "pool"}, ValueError, "`start_states` must be one of 'saved', 'true', got 'pool'"),
+        ({"console": "stella"}, ValueError, "`console` must be one of 'fastatari', 'ale', got 'stella'"),
         ({"dtype": None}, TypeError, "`dtype` must be uint8 or float64, got None"),
         ({"dtype": "picture"}, TypeError, "data type 'picture' not understood"),
     ],

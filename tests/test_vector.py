@@ -216,10 +216,10 @@ def test_observations_of_all_shapes_are_those_of_single_environments(fields, sha
 
 
 @pytest.mark.parametrize("rom", ["seaquest", "boxing", "venture", "qbert", "atlantis2", "assault", "double_dunk"])
-def test_games_that_share_their_starts_begin_as_by_themselves(rom):
-    """Starts that depend on the timer, on RAM that stays, on what states leave out, or on more than is known."""
+def test_games_side_by_side_begin_as_on_ale_py_by_themselves(rom):
+    """Starts that depend on the timer, on RAM that stays, on what ale-py's states leave out, or on all of the RAM."""
     env = AtariVectorEnv(rom, 3, num_workers=0, max_num_frames_per_episode=120)
-    sync = SyncVectorEnv([lambda: AtariEnv(rom, start_states="true", max_num_frames_per_episode=120)] * 3)
+    sync = SyncVectorEnv([lambda: AtariEnv(rom, console="ale", max_num_frames_per_episode=120)] * 3)
     for mine, theirs in zip(play(env, 200), play(sync, 200), strict=True):
         assert_same((*mine[:-1], without_id(mine[-1])), theirs)
 
@@ -518,7 +518,7 @@ def test_seeds_are_for_the_environments_and_the_vector_environment():
             "`start_timeout` must be positive and at most 1000000, or None, got nan",
         ),
         ({"render_mode": "human"}, ValueError, "`render_mode` must be one of None, 'rgb_array', got 'human'"),
-        ({"start_states": "false"}, ValueError, "`start_states` must be one of 'saved', 'true', got 'false'"),
+        ({"console": "stella"}, ValueError, "`console` must be one of 'fastatari', 'ale', got 'stella'"),
         ({"preset": "sb4"}, ValueError, "`preset` must be one of .* got 'sb4'"),
         ({"frameskip": 4}, TypeError, "unexpected keyword argument 'frameskip'; the closest rule is 'frame_skip'"),
         ({"frame_skip": 0}, ValueError, "`frame_skip` must be at least 1, got 0"),

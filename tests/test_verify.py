@@ -195,7 +195,7 @@ def test_golden_hashes_are_kept_as_they_are_written(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("preset", "rom"), PAIRS[::2])
-def test_digests_depend_neither_on_start_states_nor_on_the_type_of_actions(monkeypatch, preset, rom):
+def test_digests_depend_neither_on_the_console_nor_on_the_type_of_actions(monkeypatch, preset, rom):
     digests = golden.play(preset, rom)
 
     class Env(AtariEnv):
@@ -203,7 +203,7 @@ def test_digests_depend_neither_on_start_states_nor_on_the_type_of_actions(monke
             return super().step(np.uint8(action))
 
     monkeypatch.setattr(golden, "AtariEnv", Env)
-    assert golden.play(preset, rom, start_states="true") == digests
+    assert golden.play(preset, rom, console="ale") == digests
 
 
 def test_digests_tell_inputs_from_outputs(monkeypatch):

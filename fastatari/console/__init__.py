@@ -1,6 +1,7 @@
 """One Atari 2600, the one that ale-py 0.12.1 emulates: its hardware, its inputs, and the bookkeeping of the games.
 
-docs/console.md explains it. The machine is plain functions over `state.Console`, which run under CPython and are compiled.
+docs/console.md explains it. The machine is made of plain functions over `state.Console`, which run under CPython, and
+are compiled.
 
 The hardware:
 
@@ -59,7 +60,7 @@ machine code          `machine_code`         loaded once a process, and never un
 A block holds the addresses of the others as integers, so their owners must live as long as the console is used.
 
 In a block, `state.Machine` is the hardware, and `state.Game` adds what else is state. They come first, and are all that
-is copied, saved and compared. Behind them is what is not state: derived values, settings, and addresses. After a console
-was given another state, `cartridges.connect` makes the derived addresses anew, and ``c.outdated = ALL_OBJECTS`` lets the
-masks of the TIA's objects be made anew. A screen is state only where its frame cannot be run again: see `frame`.
+is copied, saved and compared. Behind them is what is not state: derived values, settings, and addresses. When a console
+was given another state, `cartridges.connect` makes the derived addresses anew, and ``c.outdated = ALL_OBJECTS`` has the
+masks of the TIA's objects made anew. A screen is state only where its frame cannot be run again: see `frame`.
 """

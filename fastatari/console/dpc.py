@@ -1,4 +1,4 @@
-"""DPC, the coprocessor of Pitfall II: eight fetchers of display data, three of which can play music, and random numbers.
+"""DPC, the coprocessor of Pitfall II: eight fetchers of display data, music by three of them, and random numbers.
 
 Its registers lie in `Console.cartridge_ram`: a byte each of eight fetchers, and more.
 """

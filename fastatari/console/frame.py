@@ -1,7 +1,7 @@
 """A frame: from one end of VSYNC to the next, or as far as the emulator lets the processor run.
 
-The picture is drawn into two screens by turns, so that what a frame does not reach shows what was there two frames ago. A
-frame that nobody looks at is not drawn; should its picture be asked for later, it is run again from where it began.
+The picture is drawn into two screens by turns, so that what a frame does not reach shows what was there two frames ago.
+A frame that nobody looks at is not drawn; should its picture be asked for later, it is run again from where it began.
 """
 
 from fastatari.compiler import Pointer8, address, cold, copy_bytes, inline, pointer
@@ -21,7 +21,7 @@ LONG_AGO = -0x7FFFFFFF
 
 
 def begin_frame(c: Console) -> None:
-    """Begin a frame: the other screen is drawn to, and what was remembered of cycles and clocks is counted from here."""
+    """Begin a frame: the other screen is drawn to, and all cycles and clocks are counted from here."""
     c.current = 1 - c.current
     cycles = c.cycle
     clocks = 3 * cycles
@@ -144,8 +144,8 @@ def restore_machine(c: Console, source: Machine) -> None:
 def emulate(c: Console, is_drawn: int) -> None:
     """Run one frame. Its picture is right even if it is not drawn and shows less than a whole one.
 
-    A frame that ends, or is cut, within the picture is run again and all that is stored is stored. So are those that follow,
-    at once, until one reaches the end of the picture.
+    A frame that ends, or is cut, within the picture is run again and all that is stored is stored. So are those that
+    follow, at once, until one reaches the end of the picture.
     """
     is_whole = int(c.cut == 0 and c.is_partial == 0)
     screen = 1 - c.current if c.cut == 0 else c.current
@@ -173,7 +173,7 @@ def run_partial_frame(c: Console, screen: int) -> None:
 
 @cold
 def draw_screen(c: Console, screen: int, present: Machine) -> None:
-    """Make a screen hold its picture, by running the frame again if that was not drawn. `present` is a copy of the machine."""
+    """Make a screen hold its picture, by running its frame again if need be. `present` is a copy of the machine."""
     if c.is_drawn[screen] == 0:
         restore_machine(c, c.frame_starts[screen])
         run_frame(c, PIXELS_ONLY)

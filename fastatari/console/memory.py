@@ -58,7 +58,7 @@ class Rom:
 
     @property
     def rows(self) -> int:
-        """How many rows a screen's memory has: more than are shown, for after a cut frame a reset draws from line 0 on."""
+        """How many rows a screen's memory has. After a reset in a cut frame, more are drawn than are shown."""
         return max(self.properties.height, PAL_HEIGHT) + self.properties.y_start
 
 

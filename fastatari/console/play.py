@@ -1,4 +1,4 @@
-"""Frames as they are played: inputs first, then the frame, then the bookkeeping of the game, which only looks at RAM."""
+"""Frames as they are played: inputs first, then the frame, then the game's bookkeeping, which only looks at RAM."""
 
 from fastatari.compiler import inline
 from fastatari.console.frame import emulate
@@ -22,8 +22,9 @@ from fastatari.console.state import Console
 # By game: a bit for each action that is passed on.
 LEGAL_BITS = tuple(sum(1 << action for action in LEGAL_ACTIONS[name]) for name in NAMES)
 
-# By game: which byte of RAM the bookkeeping looks at last, over the bus. A frame can begin with what that leaves there, but
-# only in a program that runs from the TIA's registers, so it is known for the games under whose names such were tried.
+# By game: which byte of RAM the bookkeeping looks at last, over the bus. A frame can begin with what that leaves there,
+# but only in a program that runs from the TIA's registers, so it is known for the games under whose names such were
+# tried.
 LAST_LOOK = tuple(0x57 if name == "wizard_of_wor" else 0x7F for name in NAMES)
 
 

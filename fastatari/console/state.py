@@ -1,8 +1,9 @@
 """The state of a console: all of its registers, latches, memories and counters, as one block of plain data.
 
-`Machine` is the hardware: what the next frame depends on, and nothing else. `Game` adds what is around it: the bookkeeping,
-the two random generators, and where pictures that were not drawn begin. That is all that has to be copied, saved and compared.
-`Console` adds what is not state: values derived from it, settings, and addresses of memory that others own.
+`Machine` is the hardware: what the next frame depends on, and nothing else. `Game` adds what is around it: the
+bookkeeping, the two random generators, and where pictures that were not drawn begin. That is all that has to be copied,
+saved and compared. `Console` adds what is not state: values derived from it, settings, and addresses of memory that
+others own.
 """
 
 import ctypes
@@ -132,7 +133,7 @@ class Machine(ctypes.Structure):
 
 @structure
 class Registers(ctypes.Structure):
-    """What an instruction needs at hand. While handlers run, this is in the registers of the processor of this computer.
+    """What an instruction needs at hand. While handlers run, it is in the registers of this computer's processor.
 
     In a handler `pc` is the address of the decoded word; else it is the 16-bit program counter.
     """
@@ -213,7 +214,8 @@ class Console(Game):
     ports_swapped: u8
     paddles_swapped: u8
     right_paddles: u8  # the right port has paddles, too
-    # The difficulty switches of the ROM's properties, bits 6 and 7 of port B; only the detection of the format sees them.
+    # The difficulty switches of the ROM's properties, bits 6 and 7 of port B; only the detection of the format sees
+    # them.
     switches: u8
     paddle_minimum: i32
     paddle_maximum: i32

@@ -1,7 +1,8 @@
 """Decoding a ROM: for each byte the handler of the instruction that begins there, and its operand.
 
-A part of a program is a bank, or a slice of a bank where several are seen at once. What is not plain has the handler that
-leaves to `stepping`: instructions that reach out of their part or over what has side effects, and opcodes without another.
+A part of a program is a bank, or a slice of a bank where several are seen at once. What is not plain has the handler
+that leaves to `stepping`: instructions that reach out of their part or over what has side effects, and opcodes without
+another.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """The instructions: one function a mnemonic.
 
-Each takes the console, the registers, and `m`, which is what memory holds; of stores, which compute what is written, it is
-the high byte of the address; of instructions without an operand, 0. It returns what is written, if anything is.
+Each takes the console, the registers, and `m`, which is what memory holds; of stores, which compute what is written, it
+is the high byte of the address; of instructions without an operand, 0. It returns what is written, if anything is.
 """
 
 from collections.abc import Callable

@@ -42,8 +42,8 @@ _CYCLES = """
 2 5 2 8 4 4 6 6 2 4 2 7 4 4 7 7
 """
 
-# How many bytes an instruction has in each addressing mode. JSR has one of its own, because it pushes before it has read
-# all of its operand.
+# How many bytes an instruction has in each addressing mode. JSR has one of its own, because it pushes before it has
+# read all of its operand.
 LENGTHS = {
     "imp": 1, "acc": 1, "imm": 2, "zp": 2, "zpx": 2, "zpy": 2, "izx": 2, "izy": 2, "rel": 2,
     "abs": 3, "abx": 3, "aby": 3, "jmp": 3, "ind": 3, "sub": 3,

@@ -1,7 +1,7 @@
 """Running the handlers: each is emitted as a function that calls the next one at its tail, with registers as arguments.
 
-So the processor's registers stay in registers of this computer, nothing returns before `leave`, and every handler ends with
-a jump of its own, which is predicted by what follows that instruction.
+So the processor's registers stay in registers of this computer, nothing returns before `leave`, and every handler ends
+with a jump of its own, which is predicted by what follows that instruction.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ def call_handlers(c: Console, r: Registers) -> None:
 
 
 def emit_handlers(module: Module) -> None:
-    """Put all handlers into a module, with `run`, and a function `handlers` that returns the address of their addresses."""
+    """Put all handlers into a module, with `run`, and `handlers`, which returns the address of their addresses."""
     start = ir.Function(module.ir, ir.FunctionType(ir.VoidType(), [POINTER, POINTER]), "call_handlers")
     start.linkage = "internal"
     module.add_extern(call_handlers, start)
@@ -120,7 +120,8 @@ def _emit_start(function: ir.Function) -> None:
     """Emit the function that enters the first handler, and returns from the last."""
     builder = ir.IRBuilder(function.append_basic_block())
     console, registers = function.args
-    values = [builder.load(_field(builder, registers, _offset(Registers, name)), typ=WORD, align=8) for name in HANDED_ON]
+    places = [_field(builder, registers, _offset(Registers, name)) for name in HANDED_ON]
+    values = [builder.load(place, typ=WORD, align=8) for place in places]
     _call_next(builder, console, values, None)
 
 

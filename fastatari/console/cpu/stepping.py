@@ -1,7 +1,7 @@
 """One instruction after the other, byte by byte over the bus: the plain form of the processor.
 
-It is what CPython runs, and what the handlers (`handlers`) are held against. Compiled, it runs what they leave to it: code
-outside of a cartridge's plain ROM, the end of a bank, and the last instructions before a frame is cut.
+It is what CPython runs, and what the handlers (`handlers`) are held against. Compiled, it runs what they leave to it:
+code outside of a cartridge's plain ROM, the end of a bank, and the last instructions before a frame is cut.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Drawing to a clock: the picture is made up to where the beam is when something is about to change.
 
-A write to a register draws up to its clock, and then takes effect for all later pixels; drawing never goes back. A write
-that changes nothing only notes its request, and whatever draws next draws up to there first.
+A write to a register draws up to its clock, and then takes effect for all later pixels; drawing never goes back. A
+write that changes nothing only notes its request, and whatever draws next draws up to there first.
 """
 
 from fastatari.compiler import Pointer8, cold, inline, outlined, pointer
@@ -13,14 +13,15 @@ from fastatari.console.tia.pixels import PIXELS, blacken, collide, paint
 LINE, BLANK = 228, 68  # clocks of a line, and of its horizontal blank
 COMB_END = 76  # the comb covers eight pixels
 
-# How much is drawn of a frame. With EVERYTHING, what the emulator stores beyond the clock, too: that is only seen of a frame
-# that ends, or is cut, within the picture.
+# How much is drawn of a frame. With EVERYTHING, what the emulator stores beyond the clock, too: that is only seen of a
+# frame that ends, or is cut, within the picture.
 NOTHING, PIXELS_ONLY, EVERYTHING = range(3)
 
 # How far missile 0 moves left at the end of a line with stars, by the new phase.
 STAR_MOVES = (18, 33, 0, 17)
 
-# Sets of live objects (see `objects.live_objects`) that are stored beyond the clock; the last three without the score bit.
+# Sets of live objects (see `objects.live_objects`) that are stored beyond the clock; the last three without the score
+# bit.
 OVERSHOOTING = (0x20, 0x01, 0x04, 0x02, 0x08, 0x10, 0x05, 0x0A, 0x12, 0x18, 0x14, 0x21, 0x24, 0x30)
 WITH_SCORE = 11  # the index of these three
 NUM_OVERSHOOTING = len(OVERSHOOTING)

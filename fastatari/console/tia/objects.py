@@ -1,7 +1,7 @@
-"""What the TIA's objects light on a line: two players, two missiles, the ball and the playfield, each a mask of 160 bits.
+"""What the TIA's objects light on a line: players, missiles, the ball and the playfield, each a mask of 160 bits.
 
-`Console.lit` holds the masks, five words of 32 bits an object, pixel 0 in bit 0. They are made anew when pixels are asked
-for after something changed; `Console.outdated` has a bit for each object that did.
+`Console.lit` holds the masks, five words of 32 bits an object, pixel 0 in bit 0. They are made anew when pixels are
+asked for after something changed; `Console.outdated` has a bit for each object that did.
 """
 
 from llvmlite import ir

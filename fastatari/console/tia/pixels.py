@@ -110,7 +110,8 @@ def _emit_paint(builder: ir.IRBuilder, args: list[ir.Value]) -> ir.Value:
 
 @intrinsic(_emit_paint)
 def paint_word(
-    out: int, pixels: int, low: int, low_colour: int, middle: int, middle_colour: int, high: int, high_colour: int, background: int
+    out: int, pixels: int, low: int, low_colour: int, middle: int, middle_colour: int, high: int, high_colour: int,
+    background: int
 ) -> int:  # fmt: skip
     """Store some of 32 pixels at an address: the highest of three layers that lights one, or the background."""
     screen = pointer(Pointer8, out)

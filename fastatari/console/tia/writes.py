@@ -1,7 +1,7 @@
 """The TIA's registers that are written to: one function each, in the order of their addresses.
 
-Each takes the console, the value and the clock of the write, and returns how many cycles the processor waits, with STOP if
-the frame is over. What a write does begins some clocks later: it first draws, with the old values, up to there.
+Each takes the console, the value and the clock of the write, and returns how many cycles the processor waits, with STOP
+if the frame is over. What a write does begins some clocks later: it first draws, with the old values, up to there.
 """
 
 from collections.abc import Callable
@@ -379,15 +379,12 @@ def write_cxclr(c: Console, value: int, clock: int) -> int:
 
 # By address. What is missing from the hardware does nothing: RSYNC, sound, and addresses that are not used.
 WRITERS: tuple[Writer, ...] = (
-    write_vsync, write_vblank, write_wsync, write_nothing,
-    write_nusiz(0), write_nusiz(1), write_colup(0), write_colup(1), write_colupf, write_colubk, write_ctrlpf,
-    write_refp(0), write_refp(1), write_pf0, write_pf1, write_pf2,
-    write_resp(0), write_resp(1), write_resm(0), write_resm(1), write_resbl,
-    *(write_nothing,) * 6,
-    write_grp(0), write_grp(1), write_enam(0), write_enam(1), write_enabl,
-    write_motion(0), write_motion(1), write_hmm0, write_motion(3), write_motion(4), write_vdelp(0), write_vdelp(1), write_vdelbl,
-    write_resmp(0), write_resmp(1), write_hmove, write_hmclr, write_cxclr,
-    *(write_nothing,) * 19,
+    write_vsync, write_vblank, write_wsync, write_nothing, write_nusiz(0), write_nusiz(1), write_colup(0),
+    write_colup(1), write_colupf, write_colubk, write_ctrlpf, write_refp(0), write_refp(1), write_pf0, write_pf1,
+    write_pf2, write_resp(0), write_resp(1), write_resm(0), write_resm(1), write_resbl, *(write_nothing,) * 6,
+    write_grp(0), write_grp(1), write_enam(0), write_enam(1), write_enabl, write_motion(0), write_motion(1), write_hmm0,
+    write_motion(3), write_motion(4), write_vdelp(0), write_vdelp(1), write_vdelbl, write_resmp(0), write_resmp(1),
+    write_hmove, write_hmclr, write_cxclr, *(write_nothing,) * 19,
 )  # fmt: skip
 assert len(WRITERS) == 64
 NUM_REGISTERS = 0x2D
