@@ -162,15 +162,14 @@ class Emulation:
     """Emulates what a game or environment would, and nothing else while it is timed.
 
     Args:
-        step: of a scout that plays ahead, untimed, to find what is to be emulated. Its resets have to be true, because
-            a restored start can have no-ops in it, which could not be seen.
+        step: of a scout that plays ahead, untimed, to find what is to be emulated.
         engine: the scout's, as it was made.
         resets: how often, and with which seeds, the scout is reset before the first step.
     """
 
     def __init__(self, step: Callable[[int], object], engine: NotedEngine, resets: Sequence[int | None]) -> None:
         self._step, self._scout = step, engine
-        self._console = Console(engine.console.rom, start_states="true")
+        self._console = Console(engine.console.rom)
         for seed in resets:
             engine.reset(seed)
 
@@ -285,14 +284,14 @@ class Contest:
 
 def _contest_games(game: str, traced: "Traced") -> Contest:
     with mock.patch.object(fastatari.game, "Engine", NotedEngine):
-        scout = Game(0, game=game, start_states="true")
+        scout = Game(0, game=game)
     emulation = Emulation(scout.advance, scout._engine, [None] * _RESETS)
     return Contest(emulation, _make_games(game), traced=traced.play, traced_reference=traced.play_reference)
 
 
 def _contest_envs(game: str) -> Contest:
     with mock.patch.object(fastatari.env, "Engine", NotedEngine):
-        scout = AtariEnv(game, start_states="true")
+        scout = AtariEnv(game)
     emulation = Emulation(contenders.Episodes(scout).step, scout._engine, [0])
     return Contest(emulation, contenders.make_envs(game))
 

@@ -1,4 +1,4 @@
-"""What the console costs beside playing: making, loading, copying and compiling it; and where the time of a frame goes."""
+"""What the console costs beside playing: making, loading, copying and compiling it; and where a frame's time goes."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ from unittest import mock
 import ale_py
 import contenders
 import numpy as np
-from console_races import FRAMES, HALF, NONE, SEEDS, Group, draw_actions, find_rom, load
+from console_races import FRAMES, HALF, NONE, SEEDS, Group, draw_actions, load, time_raw
 
 import fastatari
 from fastatari import ALEInterface
@@ -39,7 +39,7 @@ PARTS = (AROUND, PROCESSOR, LINES, COLLISIONS, PICTURES)
 
 
 class Loading(NamedTuple):
-    """Milliseconds to make a console and load a ROM, in each round.
+    """Milliseconds of CPU time to make a console and load a ROM, in each round.
 
     Attributes:
         game: the ROM's id.
@@ -59,7 +59,7 @@ class Loading(NamedTuple):
 
 
 class Copies(NamedTuple):
-    """Microseconds of copies of a state, in each round; between the two a frame is played, which is not timed.
+    """Microseconds of CPU time of a copy and a restore, in each round, without the frame that is played in between.
 
     Attributes:
         game: the ROM's id.
@@ -79,7 +79,7 @@ class Copies(NamedTuple):
 
 
 class Compiling(NamedTuple):
-    """Seconds of fresh processes, in each run.
+    """Seconds of fresh processes by the clock, in each run.
 
     Attributes:
         cold: from sources to loaded functions.
@@ -108,6 +108,7 @@ class Counts(NamedTuple):
         tia_reads: reads of the TIA.
         riot_reads: reads of the timer and the ports.
         stretches: pieces of lines that are made at once.
+        nanoseconds: CPU time of an instruction with all that it does, of frames that are not drawn, in each round.
     """
 
     game: str
@@ -116,6 +117,7 @@ class Counts(NamedTuple):
     tia_reads: float
     riot_reads: float
     stretches: float
+    nanoseconds: list[float]
 
 
 class Account(NamedTuple):
@@ -138,10 +140,10 @@ def measure_loading(game: str, rounds: int) -> Loading:
     """Measure making and loading, both sides in turn."""
     result = Loading(game, [], [], [], [], [])
     functions = machine_code.functions()
-    load(ALEInterface(), game)
     for _ in range(rounds):
-        # What is left of `loadROM` if nothing is emulated.
-        with mock.patch.object(functions, "power_on", lambda *_: 0):
+        # What is left of `loadROM` if nothing is emulated. Once before, as the processor's caches hold what ale-py did.
+        with mock.patch.object(functions, "power_on", emulate_nothing):
+            load(ALEInterface(), game)
             result.again.append(_time(lambda: load(ALEInterface(), game)))
             load_rom.cache_clear()
             result.first.append(_time(lambda: load(ALEInterface(), game)))
@@ -154,9 +156,14 @@ def measure_loading(game: str, rounds: int) -> Loading:
 
 def _time(function: Callable[[], object]) -> float:
     """Return the milliseconds of a call, and of ending what it made."""
-    begin = time.perf_counter_ns()
+    begin = time.thread_time_ns()
     function()
-    return (time.perf_counter_ns() - begin) / 1e6
+    return (time.thread_time_ns() - begin) / 1e6
+
+
+def emulate_nothing(*_: int) -> int:
+    """Stand for the frames of `loadROM`."""
+    return 0
 
 
 def measure_copies(game: str, rounds: int, steps: int) -> Copies:
@@ -198,7 +205,7 @@ def _time_copies(
     actions: list[int], clone: Callable[[], Any], restore: Callable[[Any], None], act: Callable[[int], object]
 ) -> float:
     """Return the microseconds of a clone and a restore, on average over an action each and a frame between the two."""
-    total, clock = 0, time.perf_counter_ns
+    total, clock = 0, time.thread_time_ns
     for action in actions:
         begin = clock()
         state = clone()
@@ -277,19 +284,29 @@ def compile_generic() -> Functions:
     return Functions(native.compile_module(machine_code.build_text(), Target.generic(), machine_code.LEVEL))
 
 
-def count(game: str, frames: int = 400, plain_frames: int = 3) -> Counts:
-    """Count what frames consist of: instructions as the console does, all else with its sources under CPython."""
+def count(game: str, rounds: int, plain_frames: int = 10) -> Counts:
+    """Count what frames consist of: instructions as the console does, all else with its sources under CPython.
+
+    The frames whose instructions are counted are also timed: a second console plays the same, a round before the first.
+    """
     group, twin = Group(game), Group(game)
     c, (address,), act_frames = group[0], group.addresses, group.functions.act_frames
     generator = np.random.default_rng(0)
-    instructions = []
-    for _ in range(frames // FRAMES):
-        action = int(draw_actions(game, generator, ()))
-        for _ in range(FRAMES):
-            act_frames(address, action, PADDLE_STEP, 1, NONE)
-            instructions.append(c.registers.clock >> 32)
+    instructions, nanoseconds = [], []
+    for _ in range(rounds):
+        actions = draw_actions(game, generator, 50).tolist()
+        duration, _ = time_raw(twin, actions, NONE)
+        total = 0
+        for action in actions:
+            for _ in range(FRAMES):
+                if not c.over:
+                    act_frames(address, action, PADDLE_STEP, 1, NONE)
+                    total += c.registers.clock >> 32
+        assert group.ram == twin.ram, f"{game}: the RAM differs"
+        nanoseconds.append(duration / total)
+        instructions.append(total / (FRAMES * len(actions)))
         group.reset_finished()
-    twin.put_state(0, group.get_state(0))
+        twin.reset_finished()
     counters: list[Any] = []
     with contextlib.ExitStack() as stack:
         for owner, name in ((bus.writes, "write"), (bus.reads, "read"), (bus.riot, "read"), (drawing, "collide")):
@@ -299,7 +316,8 @@ def count(game: str, frames: int = 400, plain_frames: int = 3) -> Counts:
         act_frames_plain(twin[0], 0, PADDLE_STEP, plain_frames, NONE)
     act_frames(address, 0, PADDLE_STEP, plain_frames, NONE)
     assert group.ram == twin.ram, f"{game}: the sources under CPython differ from what they are compiled to"
-    return Counts(game, float(np.mean(instructions)), *(each.call_count / plain_frames for each in counters))
+    others = (each.call_count / plain_frames for each in counters)
+    return Counts(game, float(np.mean(instructions)), *others, nanoseconds)
 
 
 # Variants of the console, that leave something out.
@@ -345,8 +363,8 @@ def compile_variants() -> dict[str, Functions]:
 def account(game: str, rounds: int, variants: dict[str, Functions]) -> Account:
     """Tell where the time of a frame goes: the same frames, from the same states, by variants of the console.
 
-    The console plays on, and the state before each frame goes to a console of each variant. What a frame does depends on
-    collisions only where it reads them, so the variants run nearly the same instructions, which are counted.
+    The console plays on, and the state before each frame goes to a console of each variant. What a frame does depends
+    on collisions only where it reads them, so the variants run nearly the same instructions, which are counted.
     """
     player = Group(game)
     (address,), act_frames = player.addresses, player.functions.act_frames

@@ -1,7 +1,7 @@
 """Races of the console against ale-py's emulator: both play the same, and are compared before and after each round.
 
-Each round has new actions, on both sides the same, and goes on where the one before ended. Nothing is played twice, for a
-processor learns the branches of a play that it has seen. Resets are not timed.
+Each round has new actions, on both sides the same, and goes on where the one before ended. Nothing is played twice,
+because processors learn the branches of what they have run before. Resets are not timed.
 """
 
 import concurrent.futures
@@ -88,7 +88,7 @@ class Group:
         if functions is None:
             self.consoles = Consoles(load_rom(image, game), number)
         else:  # a decoded program holds the addresses of the code that runs it
-            with mock.patch.object(machine_code, "functions", lambda: functions):
+            with mock.patch.object(machine_code, "functions", return_value=functions):
                 self.consoles = Consoles(Rom(image, game), number)
         self.addresses: list[int] = self.consoles.addresses.tolist()
         for address in self.addresses:

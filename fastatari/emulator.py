@@ -136,8 +136,8 @@ class Console:
         check_choice("console", console, CONSOLES)
         self._name = console
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-        self.ale: Any = ALEInterface() if console == "fastatari" else ale_py.ALEInterface()
-        ale = self.ale
+        interface: Any = ALEInterface if console == "fastatari" else ale_py.ALEInterface
+        self.ale = ale = interface()
         # Not the emulator makes actions stick, and so starts are the same whatever its generator draws; but for a few
         # games.
         self.draws_at_reset = self.rom in ACTING_AT_RESET and (repeat_action_probability > 0 or mode is not None)
@@ -256,7 +256,8 @@ class Console:
         index = action if type(action) is int else to_int("action", action)
         if not 0 <= index < len(self.actions):
             raise InvalidAction.of(index, self.rom, self.action_meanings)
-        return self.actions[index]
+        chosen: ale_py.Action = self.actions[index]
+        return chosen
 
     def _restore_ale(self, state: ale_py.ALEState) -> None:
         self.ale.restoreState(state)

@@ -157,9 +157,9 @@ class AtariEnv(gymnasium.Env[Observation, int]):
     def restore_state(self, state: EngineState) -> None:
         """Go on from what `clone_state` returned: every step and reset to come is what it was, to the byte.
 
-        With `console` "ale" it is as exact as the states of ale-py 0.12.1. These leave out the lives of atlantis2, flags
-        of miniature_golf, what the next frames of yars_revenge and tic_tac_toe_3d show of those before, and which action
-        sticks in adventure, berzerk, double_dunk and video_cube.
+        With `console` "ale" it is only as exact as the states of ale-py 0.12.1. These leave out the lives of atlantis2,
+        flags of miniature_golf, what the next frames of yars_revenge and tic_tac_toe_3d show of those before, and which
+        action sticks in adventure, berzerk, double_dunk and video_cube.
 
         Args:
             state (EngineState): of an environment of the same game and rules, in this process or another.

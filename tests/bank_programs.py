@@ -5,7 +5,7 @@ The type is found by size and contents, so each image has what makes it of its t
 
 import numpy as np
 from assembler import OPCODES, Assembler
-from programs import any_byte, register, straight, tia_block
+from processor_programs import any_byte, register, straight, tia_block
 
 BANK = 4096
 
@@ -266,8 +266,8 @@ def small(rng):
     return bytes(image)
 
 
-# Each family's function, and the type that its images are of: F8 and F6 by size; Super Chip where the first 256 bytes of
-# all banks are the same; E0 by an access to $FFE9; FE by a call of $D000 with DEC $C5 after it; DPC by size.
+# Each family's function, and the type that its images are of: F8 and F6 by size; Super Chip where the first 256 bytes
+# of all banks are the same; E0 by an access to $FFE9; FE by a call of $D000 with DEC $C5 after it; DPC by size.
 TYPES = {
     small: "2K",
     f8: "F8",
@@ -279,8 +279,3 @@ TYPES = {
     dpc: "DPC",
 }
 FAMILIES = {family.__name__: family for family in TYPES}
-
-
-def make(family, seed):
-    """The bytes of a family's program."""
-    return FAMILIES[family](np.random.default_rng([seed, *family.encode()]))

@@ -3,6 +3,8 @@
 import multiprocessing
 
 import breakdown
+import console_parts
+import console_races
 import crews
 import numpy as np
 import presets
@@ -77,3 +79,28 @@ def test_limits_are_measured():
     assert set(race.steps) == set(crews.KINDS)
     (costs,) = presets.measure(["breakout"], 1, 20)
     assert set(costs.more) == set(presets.OTHERS)
+
+
+def test_the_console_is_raced():
+    speed = console_races.race("breakout", 1, 5)
+    assert {name: len(times) for name, times in speed.times.items()} == dict.fromkeys(
+        (console_races.ACT, console_races.ACT_READ, console_races.CLASS, *console_races.MASKS), 1
+    )
+    assert speed.cartridge == "2K"
+    threads = console_races.race_threads("pong", 1, 5, 2)
+    assert min(*threads.ratios, *map(min, threads.times)) > 0
+
+
+def test_a_difference_of_the_console_is_found(monkeypatch):
+    monkeypatch.setattr(console_races, "PADDLE_STEP", 0)
+    with pytest.raises(AssertionError, match=r"breakout, frame \d+: the RAM differs"):
+        console_races.check_equal("breakout")
+
+
+def test_parts_of_the_console_are_measured():
+    loading = console_parts.measure_loading("pong", 1)
+    assert loading.ale[0] > loading.again[0] > 0
+    copies = console_parts.measure_copies("pong", 1, 5)
+    assert copies.ale_read[0] > copies.raw[0] > 0
+    counts = console_parts.count("pong", 1, plain_frames=1)
+    assert counts.instructions > counts.tia_writes > counts.tia_reads > 0

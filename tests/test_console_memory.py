@@ -4,6 +4,8 @@ import ctypes
 
 import ale_py.roms
 import numpy as np
+import ours
+import programs
 import pytest
 import test_console_programs
 import wheel
@@ -16,10 +18,10 @@ ROMS = ["breakout", "pitfall2", "elevator_action", "klax", "montezuma_revenge", 
 def make_consoles(path, count):
     rom = memory.load_rom(path.read_bytes(), path.stem)
     consoles = memory.Consoles(rom, count)
-    functions = wheel.compiled_functions()
+    functions = ours.compiled_functions()
     for i in range(count):
         consoles[i].sticky_threshold = 1 << 30
-        functions.power_on(consoles[i], wheel.SYSTEM_SEED, i)
+        functions.power_on(consoles[i], ours.SYSTEM_SEED, i)
     return consoles, functions
 
 
@@ -68,7 +70,7 @@ def test_a_copied_block_goes_on_alike(name):
         functions.draw(consoles[i])
     for screen in range(2):
         np.testing.assert_array_equal(consoles.screens[0, screen], consoles.screens[1, screen])
-    fields = [wheel.flatten(wheel.our_registers(consoles[i], str(rom_path(name)), full=True)) for i in range(2)]
+    fields = [wheel.flatten(ours.our_registers(consoles[i], str(rom_path(name)), full=True)) for i in range(2)]
     assert wheel.first_difference(*fields) is None
 
 
@@ -108,7 +110,7 @@ def scramble(console, rng):
 
 @pytest.mark.parametrize("name", ROMS)
 def test_random_registers_write_nowhere_else(name):
-    player = wheel.Direct(name)
+    player = ours.Direct(name)
     rng = np.random.default_rng(2)
     for _ in range(40):
         scramble(player.console, rng)
@@ -122,8 +124,8 @@ def test_random_registers_write_nowhere_else(name):
 @pytest.mark.parametrize("family", test_console_programs.FAMILIES)
 def test_programs_write_nowhere_else(family, tmp_path):
     path = tmp_path / test_console_programs.NAME
-    path.write_bytes(test_console_programs.make(family, 50))
-    player = wheel.Direct(path)
+    path.write_bytes(programs.make(family, 50))
+    player = ours.Direct(path)
     rng = np.random.default_rng(3)
     for k in range(30):
         player.act(int(rng.integers(18)), frames=int(rng.integers(1, 5)), drawn=int(rng.integers(16)))

@@ -12,27 +12,24 @@ from pathlib import Path
 import ale_py
 import bank_programs
 import numpy as np
+import ours
 import programs
 import pytest
 import wheel
 
 # Its game ends only if two bytes of RAM have certain values, it has no modes to select and no starting actions.
 NAME = "wizard_of_wor.bin"
-FAMILIES = [*programs.FAMILIES, *bank_programs.FAMILIES]
-
-
-def make(family, seed):
-    return (programs if family in programs.FAMILIES else bank_programs).make(family, seed)
+FAMILIES = list(programs.FAMILIES)
 
 
 def is_jammed(fields):
     return fields["cpu.status"] == 2
 
 
-def compare(family, seed, frames, folder, make_ours=wheel.Ours, skip=()):
+def compare(family, seed, frames, folder, make_ours=ours.Ours, skip=()):
     """Play one program on both; the first difference, or None."""
     path = Path(folder) / NAME
-    path.write_bytes(make(family, seed))
+    path.write_bytes(programs.make(family, seed))
     sticky = 0.25 * (seed % 2)
     players = [kind(path, seed, sticky) for kind in (wheel.Wheel, make_ours)]
     if family in bank_programs.FAMILIES:
@@ -59,18 +56,18 @@ def test_many_programs(family, start, tmp_path):
 def check_drawn(family, seed, frames, folder):
     """Random frames are drawn; registers are compared after every frame, pictures of those that are."""
     path = Path(folder) / NAME
-    path.write_bytes(make(family, seed))
+    path.write_bytes(programs.make(family, seed))
     rng = np.random.default_rng(seed)
-    reference, ours = wheel.Wheel(path, seed), wheel.Direct(path, seed)
+    reference, player = wheel.Wheel(path, seed), ours.Direct(path, seed)
     for frame in range(frames):
         drawn, action = int(rng.integers(2)), int(rng.integers(18))
-        reference.act(action), ours.act(action, drawn=drawn)
+        reference.act(action), player.act(action, drawn=drawn)
         expected = reference.fields()
         if is_jammed(expected):
             return
         if not drawn:
             del expected["screen"]
-        difference = wheel.first_difference(expected, ours.fields(with_screen=bool(drawn)))
+        difference = wheel.first_difference(expected, player.fields(with_screen=bool(drawn)))
         assert difference is None, f"{family} {seed}, frame {frame}, {drawn=}: {difference}"
 
 
@@ -106,7 +103,7 @@ def main():
     parser.add_argument("--seeds", nargs=2, type=int, default=(0, 20), metavar=("FROM", "UP_TO"))
     parser.add_argument("--frames", type=int, default=12)
     parser.add_argument("--skip", nargs="*", default=[], help="fields that are not compared")
-    parser.add_argument("--ours", default="wheel:Ours", help="module:Class of the player that is judged")
+    parser.add_argument("--ours", default="ours:Ours", help="module:Class of the player that is judged")
     parser.add_argument("--most", type=int, default=10, help="how many differences of a family are shown")
     arguments = parser.parse_args()
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)

@@ -4,6 +4,7 @@ import multiprocessing
 import pickle
 
 import numpy as np
+import ours
 import pytest
 import wheel
 from reference import ROMS
@@ -41,7 +42,7 @@ def assert_equal(players, frames, seed, **settings):
 @pytest.mark.parametrize("rom", ROMS)
 def test_rom_is_equal_after_every_frame(rom, sticky):
     seed = ROMS.index(rom)
-    players = [make(rom, seed, sticky) for make in (wheel.Wheel, wheel.Ours)]
+    players = [make(rom, seed, sticky) for make in (wheel.Wheel, ours.Ours)]
     assert_equal(players, 300, seed, resets=0.005)
 
 
@@ -50,13 +51,13 @@ def test_rom_is_equal_after_every_frame(rom, sticky):
 @pytest.mark.parametrize("rom", ROMS)
 def test_rom_is_equal_for_long(rom, sticky):
     seed = 1000 + ROMS.index(rom)
-    players = [make(rom, seed, sticky) for make in (wheel.Wheel, wheel.Ours)]
+    players = [make(rom, seed, sticky) for make in (wheel.Wheel, ours.Ours)]
     assert_equal(players, 20_000, seed, resets=0.0002)
 
 
 @pytest.mark.parametrize("rom", SAMPLE)
 def test_second_and_third_reset(rom):
-    players = [make(rom, 5, 0.25) for make in (wheel.Wheel, wheel.Ours)]
+    players = [make(rom, 5, 0.25) for make in (wheel.Wheel, ours.Ours)]
     for count in range(3):
         assert_equal(players, 20, count, who=f"{rom} after reset {count}")
         for player in players:
@@ -65,7 +66,7 @@ def test_second_and_third_reset(rom):
 
 
 def check_mode(rom, mode, difficulty):
-    players = [make(rom, 3, mode=mode, difficulty=difficulty) for make in (wheel.Wheel, wheel.Ours)]
+    players = [make(rom, 3, mode=mode, difficulty=difficulty) for make in (wheel.Wheel, ours.Ours)]
     assert_equal(players, 200, mode + difficulty, who=f"{rom} in mode {mode}, difficulty {difficulty}")
 
 
@@ -82,23 +83,23 @@ def test_every_mode_and_difficulty(rom, mode, difficulty):
 
 
 def check_drawn(rom, frames, seed, chance):
-    """Random frames are drawn, with their chance; all registers are compared after every frame, the pictures of those."""
+    """Random frames are drawn; registers are compared after every frame, and the pictures of those."""
     rng = np.random.default_rng(seed)
-    reference, ours = wheel.Wheel(rom, seed, 0.25), wheel.Direct(rom, seed, 0.25)
+    reference, player = wheel.Wheel(rom, seed, 0.25), ours.Direct(rom, seed, 0.25)
     actions = wheel.held_actions(rng, reference.actions())
     for frame in range(frames):
         if reference.over() or rng.random() < 0.003:
-            reference.reset(), ours.reset()
+            reference.reset(), player.reset()
         drawn = bool(rng.random() < chance)
         action, strength = next(actions)
-        reference.act(action, strength), ours.act(action, strength, drawn=int(drawn))
+        reference.act(action, strength), player.act(action, strength, drawn=int(drawn))
         expected = reference.fields()
         if not drawn:
             del expected["screen"]
-        found = ours.fields(with_screen=drawn)
+        found = player.fields(with_screen=drawn)
         difference = wheel.first_difference(expected, found)
         assert difference is None, f"{rom}, seed {seed}, frame {frame}, {drawn=}: {difference}"
-    difference = wheel.first_difference(reference.fields(full=True), ours.fields(full=True))
+    difference = wheel.first_difference(reference.fields(full=True), player.fields(full=True))
     assert difference is None, f"{rom}, seed {seed}, drawn at last: {difference}"
 
 
@@ -117,18 +118,18 @@ def test_frames_that_are_not_drawn_for_long(rom, chance):
 def check_repeated(rom, steps, seed):
     """Four frames a call, of which the last two are drawn."""
     rng = np.random.default_rng(seed)
-    reference, ours = wheel.Wheel(rom, seed, 0.25), wheel.Direct(rom, seed, 0.25)
+    reference, player = wheel.Wheel(rom, seed, 0.25), ours.Direct(rom, seed, 0.25)
     actions = reference.actions()
     for step in range(steps):
         if reference.over():
-            reference.reset(), ours.reset()
+            reference.reset(), player.reset()
         action, reward = int(rng.choice(actions)), 0
         for _ in range(4):
             if not reference.over():
                 reward += reference.act(action)
-        ours.act(action, frames=4, drawn=0b1100)
+        player.act(action, frames=4, drawn=0b1100)
         reference.reward = reward
-        difference = wheel.first_difference(reference.fields(), ours.fields())
+        difference = wheel.first_difference(reference.fields(), player.fields())
         assert difference is None, f"{rom}, seed {seed}, step {step}: {difference}"
 
 
@@ -158,7 +159,7 @@ def assert_same_trace(expected, found):
 
 def go_on(rom, state, seed, connection):
     """In a process of its own: what happens after a state."""
-    player = wheel.Ours(rom, 99, 0.25)
+    player = ours.Ours(rom, 99, 0.25)
     player.ale.restoreSystemState(pickle.loads(state))
     connection.send(trace(player, 20, seed))
 
@@ -166,7 +167,7 @@ def go_on(rom, state, seed, connection):
 @pytest.mark.parametrize("rom", SAMPLE)
 def test_going_on_from_a_state_is_going_on_without(rom):
     """From a state taken after some play, in the same console and in one that has played something else."""
-    player, other = wheel.Ours(rom, 1, 0.25), wheel.Ours(rom, 2, 0.25)
+    player, other = ours.Ours(rom, 1, 0.25), ours.Ours(rom, 2, 0.25)
     trace(player, 37, 1), trace(other, 21, 2)
     state = player.ale.cloneSystemState()
     expected = trace(player, 40, 3)
@@ -177,7 +178,7 @@ def test_going_on_from_a_state_is_going_on_without(rom):
 
 @pytest.mark.parametrize("rom", ["breakout", "pitfall2", "tetris", "montezuma_revenge"])
 def test_going_on_from_a_state_in_another_process(rom):
-    player = wheel.Ours(rom, 1, 0.25)
+    player = ours.Ours(rom, 1, 0.25)
     trace(player, 37, 1)
     state = pickle.dumps(player.ale.cloneSystemState())
     context = multiprocessing.get_context("spawn")
@@ -194,7 +195,7 @@ def test_going_on_from_a_state_in_another_process(rom):
 def test_ram_that_is_set(rom):
     """Both consoles go on alike from bytes that are set, at random times."""
     rng = np.random.default_rng(7)
-    players = [make(rom, 7, 0.25) for make in (wheel.Wheel, wheel.Ours)]
+    players = [make(rom, 7, 0.25) for make in (wheel.Wheel, ours.Ours)]
     for count in range(12):
         index, value = int(rng.integers(128)), int(rng.integers(256))
         for player in players:

@@ -1,12 +1,13 @@
 """The console's sources under CPython against the same ones compiled: every byte of the console is equal.
 
-CPython takes some 0.1 s a frame, so a frame or two of each type of cartridge are played from the middle of a game, not from
-power-on.
+CPython takes some 0.1 s a frame, so two frames of each type of cartridge are played, from the middle of a game.
 """
 
 import ctypes
 
 import numpy as np
+import ours
+import programs
 import pytest
 import test_console_programs
 import wheel
@@ -33,7 +34,7 @@ ROMS = {
 
 def play_on_both(player, steps, seed):
     """Play one console compiled, then from the same block and screens under CPython; both blocks must be the same."""
-    plain = wheel.plain_functions()
+    plain = ours.plain_functions()
     size = ctypes.sizeof(player.console)
     block = bytearray(bytes(player.console))
     screens = player.consoles.screens[1].copy()
@@ -46,7 +47,7 @@ def play_on_both(player, steps, seed):
         rewards = [functions.act(player.console, action, 23000, 1, drawn) for action, drawn in acts]
         functions.draw(player.console)
         machine = np.frombuffer(bytes(player.console), np.uint8)[: ctypes.sizeof(Machine)].copy()
-        fields = wheel.flatten(wheel.our_registers(player.console, player.path, full=True))
+        fields = wheel.flatten(ours.our_registers(player.console, player.path, full=True))
         results.append((rewards, machine, fields, player.consoles.screens[1].copy()))
     (rewards, machine, fields, shown), (plain_rewards, plain_machine, plain_fields, plain_shown) = results
     assert rewards == plain_rewards
@@ -68,7 +69,7 @@ def differs(structure, name, one, other):
 
 @pytest.mark.parametrize("rom", ROMS.values(), ids=list(ROMS))
 def test_frames_of_each_type_of_cartridge(rom):
-    player = wheel.Direct(rom, 3, 0.25)
+    player = ours.Direct(rom, 3, 0.25)
     rng = np.random.default_rng(3)
     for _ in range(40):
         player.act(int(rng.integers(18)), frames=2, drawn=0)
@@ -78,8 +79,8 @@ def test_frames_of_each_type_of_cartridge(rom):
 @pytest.mark.parametrize("family", test_console_programs.FAMILIES)
 def test_frames_of_programs(family, tmp_path):
     path = tmp_path / test_console_programs.NAME
-    path.write_bytes(test_console_programs.make(family, 70))
-    player = wheel.Direct(path, 3)
+    path.write_bytes(programs.make(family, 70))
+    player = ours.Direct(path, 3)
     player.act(2, frames=3, drawn=0)
     play_on_both(player, 2, 5)
 
@@ -89,8 +90,8 @@ def test_frames_of_programs(family, tmp_path):
 @pytest.mark.parametrize("family", test_console_programs.FAMILIES)
 def test_frames_of_many_programs(family, seed, tmp_path):
     path = tmp_path / test_console_programs.NAME
-    path.write_bytes(test_console_programs.make(family, seed))
-    player = wheel.Direct(path, 3)
+    path.write_bytes(programs.make(family, seed))
+    player = ours.Direct(path, 3)
     for step in range(3):
         player.act(2, frames=3, drawn=0)
         play_on_both(player, 3, step)
@@ -101,7 +102,7 @@ def test_frames_of_many_programs(family, seed, tmp_path):
 def test_power_on(rom):
     """From the first cycle on, through the detection of the format and a reset."""
     players = [
-        wheel.Direct(rom, 3, functions=functions()) for functions in (wheel.compiled_functions, wheel.plain_functions)
+        ours.Direct(rom, 3, functions=functions()) for functions in (ours.compiled_functions, ours.plain_functions)
     ]
     for action in (0, 1, 2):
         difference = wheel.first_difference(*(player.fields(full=True) for player in players))

@@ -139,10 +139,11 @@ def test_who_is_ready_first_changes_nothing(batch_size, num_workers):
                 assert told == (name in theirs[-1] and bool(theirs[-1][f"_{name}"][index]))
                 assert not told or infos[name][row] == theirs[-1][name][index]
             played[index] += 1
-        if played.min() > 60:
+        if played.min() > 60 or played.max() == len(expected):  # some can be ready far more often than others
             break
         env.send([actions[played[index] - 1, index] for index in ready])
         observations, *rest, infos = env.recv()
+    assert played.min() > 5
     env.close()
 
 

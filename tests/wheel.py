@@ -3,44 +3,35 @@
     python tests/wheel.py breakout --frames 2000 --seed 3
     python tests/wheel.py some_folder/tetris.bin --ours my_module:MyPlayer
 
-A player has `act(action, strength=1.0)`, `reset()`, `actions()`, `over()`, and `fields(full=False)`: a dict of all that can
-be compared, from names to values. Values are numbers, lists, bytes and arrays; nested dicts are flattened with dots.
+A player has `act(action, strength=1.0)`, `reset()`, `actions()`, `over()`, and `fields(full=False)`: a dict of all that
+can be compared, from names to values, which are numbers, lists, bytes and arrays. Nested dicts are flattened with dots.
 """
 
 import argparse
-import ctypes
-import functools
-import hashlib
 import importlib
-import math
 import struct
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import ale_py
 import ale_py.roms
 import numpy as np
 from reference import ROMS
 
-import fastatari
-from fastatari.console import frame, machine_code, memory, play, reset, states
-from fastatari.console.games.facts import LEGAL_ACTIONS
-
-SYSTEM_SEED = 4753849
-GUARD = 0xA5  # in memory that nobody may write to
 TRUE, FALSE = 0xFAB1FAB2, 0xBAD1BAD2
 
 # The fields of ale-py's saved states, in order, each with its kind: i signed, u unsigned, b boolean.
 CPU = "a:i x:i y:i sp:i ir:i pc:i n:b v:b b:b d:b i:b not_z:b c:b status:i"
 RIOT = "timer:u interval_shift:i cycle_timer_set:i cycle_timer_read:i timer_read_after_underflow:b ddra:i ddrb:i"
-TIA = """clock_frame_start:i clock_display_start:i clock_display_stop:i clock_drawn:i clocks_left_in_line:i
-scanlines_last_frame:i scanline:i clock_vsync_end:i enabled:i vsync:i vblank:i nusiz0:i nusiz1:i colup0:u colup1:u colupf:u
-colubk:u ctrlpf:i pf_priority_score:i refp0:b refp1:b pf:i grp0:i grp1:i grp0_old:i grp1_old:i enam0:b enam1:b enabl:b
-enabl_old:b hmp0:i hmp1:i hmm0:i hmm1:i hmbl:i vdelp0:b vdelp1:b vdelbl:b resmp0:b resmp1:b collisions:i pos_p0:i pos_p1:i
-pos_m0:i pos_m1:i pos_bl:i shown_grp0:i shown_grp1:i clock_hmove:i hmove_blank:b stars:b stars_phase:i dump:b
-cycle_dump_off:i"""
+TIA = """
+clock_frame_start:i clock_display_start:i clock_display_stop:i clock_drawn:i clocks_left_in_line:i
+scanlines_last_frame:i scanline:i clock_vsync_end:i enabled:i vsync:i vblank:i nusiz0:i nusiz1:i colup0:u
+colup1:u colupf:u colubk:u ctrlpf:i pf_priority_score:i refp0:b refp1:b pf:i grp0:i grp1:i grp0_old:i
+grp1_old:i enam0:b enam1:b enabl:b enabl_old:b hmp0:i hmp1:i hmm0:i hmm1:i hmbl:i vdelp0:b vdelp1:b vdelbl:b
+resmp0:b resmp1:b collisions:i pos_p0:i pos_p1:i pos_m0:i pos_m1:i pos_bl:i shown_grp0:i shown_grp1:i
+clock_hmove:i hmove_blank:b stars:b stars_phase:i dump:b cycle_dump_off:i
+"""
 # Of each type of cartridge: name:kind or name:kind:count. A count is also in the stream, except where it says x.
 CARTRIDGES = {
     "2K": "",
@@ -129,7 +120,7 @@ def _read_game(rest):
     raise ValueError("neither a generator of actions nor the mark of its absence")
 
 
-class _Player:
+class Player:
     """What ale-py's class and fastatari's have in common."""
 
     def __init__(self, make, rom, seed=0, sticky=0.0, mode=None, difficulty=None, **settings):
@@ -181,7 +172,7 @@ class _Player:
         return fields
 
 
-class Wheel(_Player):
+class Wheel(Player):
     """ale-py's console: `rom` is the name of a game or the path of a file named as one."""
 
     def __init__(self, rom, seed=0, sticky=0.0, **settings):
@@ -195,136 +186,6 @@ class Wheel(_Player):
             if full:
                 state[name] = [int(word) for word in words[:-1]]
         return state
-
-
-class Ours(_Player):
-    """fastatari's console, likewise."""
-
-    def __init__(self, rom, seed=0, sticky=0.0, **settings):
-        super().__init__(fastatari.ALEInterface, rom, seed, sticky, **settings)
-
-    @property
-    def console(self):
-        """The ctypes structure."""
-        return self.ale._console
-
-    def registers(self, full):
-        return our_registers(self.console, self.path, full)
-
-
-class Direct:
-    """fastatari's console by its functions, without a class around it, between two others whose memory is guarded.
-
-    Args:
-        rom: As of `Wheel`.
-        seed: Of the action generator.
-        sticky: The probability of repeating an action.
-        mode: To begin with.
-        difficulty: To begin with.
-        functions: Has `power_on`, `reset_game`, `act`, `draw`: `plain_functions()` or `compiled_functions()`.
-    """
-
-    def __init__(self, rom, seed=0, sticky=0.0, mode=None, difficulty=None, functions=None):
-        self.rom = str(rom)
-        self.path = str(rom) if Path(rom).suffix == ".bin" else str(ale_py.roms.get_rom_path(str(rom)))
-        self.functions = functions or compiled_functions()
-        self.consoles = memory.Consoles(memory.load_rom(Path(self.path).read_bytes(), Path(self.path).stem), 3)
-        self.console = self.consoles[1]
-        self.guards = [*self.consoles.blocks[::2], *self.consoles.screens[::2]]
-        self.guards.append(self.consoles.blocks[1, ctypes.sizeof(self.console) :])
-        for guard in self.guards:
-            guard[...] = GUARD
-        self.console.sticky_threshold = math.ceil(sticky * 2**32)
-        self.functions.power_on(self.console, SYSTEM_SEED, seed)
-        self.reward, self.is_drawn = 0, False
-        if difficulty is not None:
-            self.console.difficulty = difficulty
-        if mode is not None:
-            self.console.mode = mode
-            self.reset()
-
-    def act(self, action, strength=1.0, frames=1, drawn=-1):
-        """Play some frames, of which those are drawn whose bits are set."""
-        units = int(abs(float(np.float32(strength))) * 23000)
-        self.reward = self.functions.act(self.console, action, units, frames, drawn)
-        self.is_drawn = bool(drawn >> (frames - 1) & 1)
-        return self.reward
-
-    def reset(self):
-        self.functions.reset_game(self.console)
-        self.reward, self.is_drawn = 0, False
-
-    def actions(self):
-        return list(LEGAL_ACTIONS[self.consoles.rom.game])
-
-    def over(self):
-        return bool(self.console.over)
-
-    def screen(self):
-        """The picture of the last frame, which is drawn now if it was not."""
-        if not self.is_drawn:
-            self.functions.draw(self.console)
-            self.is_drawn = True
-        return self.consoles.screens[1, self.console.current][: self.console.height]
-
-    def fields(self, full=False, with_screen=True):
-        assert all((guard == GUARD).all() for guard in self.guards), "memory beside the console was written to"
-        c = self.console
-        fields = flatten(our_registers(c, self.path, full)) | {
-            "reward": self.reward,
-            "lives": c.lives,
-            "over": bool(c.over),
-            "truncated": False,
-            "shown_frame_number": c.frame_number,
-            "shown_episode_frame_number": c.episode_frame_number,
-            "ram": bytes(c.ram),
-        }
-        return fields | {"screen": self.screen()} if with_screen else fields
-
-
-class Plain(Direct):
-    """fastatari's functions under CPython; 0.1 s a frame."""
-
-    def __init__(self, rom, seed=0, sticky=0.0, **settings):
-        super().__init__(rom, seed, sticky, functions=plain_functions(), **settings)
-
-
-def plain_functions():
-    """The functions of a console as they are in the sources."""
-    return SimpleNamespace(
-        power_on=reset.power_on, reset_game=reset.reset_game, act=play.act_frames, draw=frame.draw_picture
-    )
-
-
-@functools.cache
-def compiled_functions():
-    """The same ones as machine code."""
-    compiled = machine_code.functions()
-
-    def take(name):
-        function = getattr(compiled, name)
-        return lambda c, *values: function(ctypes.addressof(c), *values)
-
-    return SimpleNamespace(
-        power_on=take("power_on"),
-        reset_game=take("reset_game"),
-        act=take("act_frames"),
-        draw=take("draw_picture"),
-    )
-
-
-@functools.cache
-def _md5(path, _time):
-    return hashlib.md5(Path(path).read_bytes()).hexdigest()
-
-
-def our_registers(console, path, full):
-    """The fields of a console of fastatari's, with generators as the wheel's."""
-    state = dict(states.to_fields(console, _md5(path, Path(path).stat().st_mtime_ns), include_rng=full))
-    words = {name: state.pop(name) for name in ("system_rng", "action_rng")}
-    state["system_rng_index"] = console.system_generator.index
-    state["action_rng_index"] = console.action_generator.index
-    return state | {name: list(words[name][:-1]) for name in words} if full else state
 
 
 def flatten(fields, prefix=""):
@@ -457,7 +318,7 @@ def main():
     parser.add_argument("--mode", type=int)
     parser.add_argument("--difficulty", type=int)
     parser.add_argument("--skip", nargs="*", default=[], help="fields that are not compared")
-    parser.add_argument("--ours", default="wheel:Ours", help="module:Class of the player that is judged")
+    parser.add_argument("--ours", default="ours:Ours", help="module:Class of the player that is judged")
     arguments = parser.parse_args()
     make = player_from(arguments.ours)
     ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)

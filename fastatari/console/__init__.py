@@ -1,6 +1,6 @@
 """One Atari 2600, the one that ale-py 0.12.1 emulates: its hardware, its inputs, and the bookkeeping of the games.
 
-docs/console.md explains it. The machine is made of plain functions over `state.Console`, which run under CPython, and
+docs/console.md explains it. The machine is made of plain functions over `state.Console`, which run under CPython and
 are compiled.
 
 The hardware:
@@ -32,6 +32,7 @@ From Python:
 * `states`: conversion from and to ale-py's saved states.
 * `ale_stream`: the bytes of ale-py's saved states.
 * `ale_interface`: `ALEInterface`, ale-py's class on this console.
+* `display`: what an `ALEInterface` shows: its RAM, and its screen as indices, RGB and gray.
 * `settings`: the settings of an `ALEInterface`.
 * `arguments`: checks of what is given to an `ALEInterface`.
 * `png`: screens as PNG files.

@@ -10,11 +10,10 @@ from typing import Any
 import ale_py
 import numpy as np
 import numpy.typing as npt
-from ale_py import Action, LoggerMode
+from ale_py import Action
 
 from fastatari.console import machine_code, states
 from fastatari.console.arguments import (
-    check_buffer,
     check_flag,
     check_natural,
     list_choices,
@@ -23,15 +22,12 @@ from fastatari.console.arguments import (
     to_number,
     to_units,
 )
+from fastatari.console.display import Display, refuse_to_act
 from fastatari.console.games.bookkeeping import START_LIVES
 from fastatari.console.games.facts import DIFFICULTIES, LEGAL_ACTIONS, MINIMAL_ACTIONS, MODES
 from fastatari.console.inputs import PADDLE_STEP
 from fastatari.console.memory import Consoles
-from fastatari.console.png import write_png
-from fastatari.console.saved import CURRENT, IS_DRAWN, ALEState, clone_state, restore_state
-from fastatari.console.settings import Settings
-from fastatari.console.state import Console
-from fastatari.palette import gray_table, rgb_table
+from fastatari.console.saved import ALEState, clone_state, restore_state
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -40,22 +36,8 @@ _ACTIONS = tuple(Action.__members__.values())
 _RAM_SIZE, _AUDIO_SIZE = 128, 512
 _NOT_SET = "ROM not set: call `loadROM` first"
 
-# The default of arguments that stand for a fresh array.
-_FRESH: Any = object()
 
-
-class _NotLoaded:
-    """Stands for the memory of a console before there is one."""
-
-    def __getitem__(self, index: int) -> int:
-        raise RuntimeError(_NOT_SET)
-
-
-def _refuse(*_: int) -> int:
-    raise RuntimeError(_NOT_SET)
-
-
-class ALEInterface:
+class ALEInterface(Display):
     """An Atari 2600 with the methods of ``ale_py.ALEInterface``, and with what they return, bit for bit.
 
     Restored states are exact here, and the screen is theirs at once. Sound, the display, recording and the averaging of
@@ -65,85 +47,32 @@ class ALEInterface:
         RuntimeError: a method needs a ROM, and none is loaded.
     """
 
-    # Those that a frame needs come first.
     __slots__ = (
         "_act_frames",
-        "_address",
         "_clamp",
-        "_console_or_none",
-        "_consoles",
-        "_draw_picture",
         "_frame_skip",
         "_game",
-        "_gray",
         "_history",
         "_last_frame",
         "_md5",
-        "_memory",
         "_owner",
-        "_pictures",
         "_predictions",
-        "_ram",
         "_reset_game",
-        "_rgb",
-        "_settings",
         "_start_lives",
-        "_was_read",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._settings = Settings()
-        self._console_or_none: Console | None = None
-        self._memory: Any = _NotLoaded()
-        self._act_frames: Callable[..., int] = _refuse
-        self._address, self._frame_skip, self._last_frame = 0, 1, 0
+        super().__init__()
+        self._act_frames: Callable[..., int] = refuse_to_act
+        self._frame_skip, self._last_frame = 1, 0
         self._clamp: tuple[int, int] | None = None
         # Whether the screen was read after each of the last acts, a bit each, and what followed such a history last: a
         # frame is drawn if its screen is going to be read, and run again if that was not foreseen.
-        self._was_read, self._history = 1, 0
+        self._history = 0
         self._predictions = bytearray(256)
 
     def __reduce__(self) -> Any:
         raise TypeError("cannot pickle or copy an 'ALEInterface'; `cloneSystemState` returns what can be")
-
-    # Settings.
-
-    def setInt(self, key: str, value: int, /) -> None:
-        """Set an integer."""
-        self._settings.set_integer(key, value)
-
-    def setBool(self, key: str, value: bool, /) -> None:
-        """Set a boolean."""
-        self._settings.set_flag(key, value)
-
-    def setFloat(self, key: str, value: float, /) -> None:
-        """Set a number."""
-        self._settings.set_float(key, value)
-
-    def setString(self, key: str, value: str, /) -> None:
-        """Set a string."""
-        self._settings.set_string(key, value)
-
-    def getInt(self, key: str, /) -> int:
-        """Return an integer; -1 if there is none of the name."""
-        return self._settings.get_integer(key)
-
-    def getBool(self, key: str, /) -> bool:
-        """Return a boolean; False if there is none of the name."""
-        return self._settings.get_flag(key)
-
-    def getFloat(self, key: str, /) -> float:
-        """Return a number; -1.0 if there is none of the name."""
-        return self._settings.get_float(key)
-
-    def getString(self, key: str, /) -> str:
-        """Return a setting as a string; "" if there is none of the name."""
-        return self._settings.get_string(key)
-
-    @staticmethod
-    def setLoggerMode(mode: LoggerMode, /) -> None:
-        """Set what ale-py prints. This class prints nothing."""
-        _ALE.setLoggerMode(mode)
 
     # ROMs and games.
 
@@ -176,21 +105,15 @@ class ALEInterface:
         if functions.power_on(address, *seeds):
             raise RuntimeError(f"the mode {c.mode} of {rom.game} was not reached")
         self._settings.note_loaded(path, c)
-        self._consoles, self._console_or_none, self._address, self._game = consoles, c, address, rom.game
-        self._md5, self._owner = bytes.fromhex(rom.md5), object()
-        block = consoles.blocks[0]
-        self._memory = block.data
-        self._ram = block[Console.ram.offset : Console.ram.offset + _RAM_SIZE]  # type: ignore[attr-defined]
-        self._pictures = tuple(consoles.screens[0, :, : c.height])
-        palette = "pal" if c.is_pal else "ntsc"
-        self._rgb, self._gray = rgb_table(palette), gray_table(palette, "ale")
+        self._connect(consoles, functions.draw_picture)
+        self._game, self._md5, self._owner = rom.game, bytes.fromhex(rom.md5), object()
         self._frame_skip = max(1, self._settings["frame_skip"])
         self._last_frame = min(self._frame_skip, 63) - 1
         self._clamp = self._settings.clamp
         is_watched = self._settings["truncate_on_loss_of_life"]
         self._start_lives = START_LIVES[c.game] if is_watched else -(2**31)
         self._act_frames = self._act_watching_lives if is_watched else functions.act_frames
-        self._reset_game, self._draw_picture = functions.reset_game, functions.draw_picture
+        self._reset_game = functions.reset_game
 
     def getLegalActionSet(self) -> list[Action]:
         """Return the actions that the game takes."""
@@ -249,7 +172,7 @@ class ALEInterface:
             InvalidAction: there is no such action.
             ValueError: the strength is not finite.
         """
-        number = action._value_ if type(action) is Action else to_number(action)
+        number = action._value_ if type(action) is Action else to_number(action)  # type: ignore[attr-defined]
         units = PADDLE_STEP if paddle_strength == 1.0 else to_units(paddle_strength)
         was_read, predictions = self._was_read, self._predictions
         history = self._history
@@ -297,63 +220,6 @@ class ALEInterface:
         """Return how many frames were played since the last reset."""
         return self._console.episode_frame_number
 
-    # Memory, screen and sound.
-
-    def getRAM(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
-        """Return the RAM as a fresh uint8[128], or write it to `buffer`."""
-        self._memory[0]
-        return _give(self._ram, "getRAM", buffer)
-
-    def setRAM(self, index: int, value: int, /) -> None:
-        """Write a byte of the RAM.
-
-        Raises:
-            TypeError: an argument is not an integer, or not one of a byte.
-            RuntimeError: there is no such byte.
-        """
-        self._memory[0]
-        place = check_natural("setRAM", "index", index)
-        if place >= _RAM_SIZE:
-            raise RuntimeError(f"setRAM index out of bounds: {place}, where 0 to {_RAM_SIZE - 1} are allowed")
-        self._ram[place] = check_natural("setRAM", "value", value, 255)
-        self._console.bus = self._ram[place]
-
-    def getRAMSize(self) -> int:
-        """Return the number of bytes of the RAM."""
-        return _RAM_SIZE
-
-    def getScreenDims(self) -> tuple[int, int]:
-        """Return height and width of the screen."""
-        return self._console.height, self._pictures[0].shape[1]
-
-    def getScreen(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
-        """Return the screen as a fresh uint8[H, 160] of colour indices, or write it to `buffer`."""
-        return _give(self._read_picture(), "getScreen", buffer)
-
-    def getScreenRGB(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
-        """Return the screen as a fresh uint8[H, 160, 3] of red, green and blue, or write it to `buffer`."""
-        return _give(self._rgb.take(self._read_picture(), 0), "getScreenRGB", buffer, is_fresh=True)
-
-    def getScreenGrayscale(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
-        """Return the screen as a fresh uint8[H, 160] of gray levels, or write it to `buffer`."""
-        return _give(self._gray.take(self._read_picture()), "getScreenGrayscale", buffer, is_fresh=True)
-
-    def saveScreenPNG(self, path: str, /) -> None:
-        """Write the screen to a PNG file, each pixel twice as wide as high.
-
-        Raises:
-            OSError: the file cannot be written.
-        """
-        write_png(path, self._rgb.take(self._read_picture(), 0).repeat(2, 1))
-
-    def getAudioSize(self) -> int:
-        """Return the number of samples of sound."""
-        return _AUDIO_SIZE
-
-    def getAudio(self, buffer: UInt8Array = _FRESH) -> UInt8Array | None:
-        """Return silence, uint8[512], or write it to `buffer`: sound is only in ale-py's class."""
-        return _give(np.zeros(_AUDIO_SIZE, np.uint8), "getAudio", buffer, is_fresh=True)
-
     # States.
 
     def cloneState(self, include_rng: bool = False) -> ALEState:
@@ -397,24 +263,9 @@ class ALEInterface:
     # What the methods have in common.
 
     @property
-    def _console(self) -> Console:
-        if self._console_or_none is None:
-            raise RuntimeError(_NOT_SET)
-        return self._console_or_none
-
-    @property
     def _loaded_game(self) -> str:
         self._memory[0]
         return self._game
-
-    def _read_picture(self) -> UInt8Array:
-        """Return the screen; it is drawn now if it was not."""
-        memory = self._memory
-        current = memory[CURRENT]
-        if not memory[IS_DRAWN + current]:
-            self._draw_picture(self._address)
-        self._was_read = 1
-        return self._pictures[current]
 
     def _act_watching_lives(self, address: int, number: int, units: int, frames: int, drawn: int) -> int:
         """Play frames until a life is lost; after that only the generator of the actions goes on."""
@@ -428,11 +279,3 @@ class ALEInterface:
             if is_lost:
                 c.over = over
         return reward
-
-
-def _give(array: UInt8Array, function: str, buffer: UInt8Array, is_fresh: bool = False) -> UInt8Array | None:
-    """Write an array to the caller's, or return it, or a copy where it is not a fresh one."""
-    if buffer is _FRESH:
-        return array if is_fresh else array.copy()
-    np.copyto(check_buffer(function, buffer, array.shape), array)
-    return None

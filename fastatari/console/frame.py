@@ -182,7 +182,6 @@ def draw_screen(c: Console, screen: int, present: Machine) -> None:
 
 
 def draw_picture(c: Console) -> None:
-    """Make both screens hold their pictures: the present one, and the one that later frames may show parts of."""
+    """Make the present screen hold its picture."""
     copy_machine(c.frame_start, c)
-    draw_screen(c, 0, c.frame_start)
-    draw_screen(c, 1, c.frame_start)
+    draw_screen(c, c.current, c.frame_start)

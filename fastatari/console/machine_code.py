@@ -15,45 +15,26 @@ from typing import Any
 
 import fastatari.compiler
 import fastatari.console
-from fastatari.compiler import Module, Pointer64, PointerI32, cache, native, pointer
+from fastatari.compiler import Module, cache, native
 from fastatari.compiler.native import Target
-from fastatari.console.cpu.decoding import decode
-from fastatari.console.cpu.running import emit_handlers
-from fastatari.console.frame import draw_picture
-from fastatari.console.play import act_frames
-from fastatari.console.reset import power_on, reset_game
-from fastatari.console.state import Console
 
 # LLVM's level of optimisation: 2 and 3 take longer and give nothing.
 LEVEL = 1
 
 
-def act_all(consoles: Pointer64, count: int, actions: Pointer64, frames: int, drawn: int, rewards: PointerI32) -> None:
-    """Play some frames of many consoles.
-
-    Args:
-        consoles: their addresses, int64[count].
-        count: how many.
-        actions: an action of each, int64[count].
-        frames: how many frames of each.
-        drawn: which frames are looked at, as for `play.act_frames`.
-        rewards: what the rewards' sums are written to, int32[count].
-    """
-    for i in range(count):
-        c = pointer(Console, consoles[i])
-        rewards[i] = act_frames(c, actions[i], 23000, frames, drawn)
-
-
 def build_text() -> str:
-    """Return the console in LLVM's language."""
+    """Return the console in LLVM's language. Only this needs its sources, so only this imports them."""
+    from fastatari.console import frame, play, reset  # noqa: PLC0415
+    from fastatari.console.cpu import decoding, running  # noqa: PLC0415
+
     module = Module("console")
-    emit_handlers(module)
-    module.add(decode, export=True)
-    module.add(draw_picture, export=True)
-    module.add(act_frames, export=True)
-    module.add(reset_game, export=True)
-    module.add(power_on, export=True)
-    module.add(act_all, export=True)
+    running.emit_handlers(module)
+    module.add(decoding.decode, export=True)
+    module.add(frame.draw_picture, export=True)
+    module.add(play.act_frames, export=True)
+    module.add(reset.reset_game, export=True)
+    module.add(reset.power_on, export=True)
+    module.add(play.act_all, export=True)
     return str(module.ir)
 
 

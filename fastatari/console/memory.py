@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari.console import cartridges, machine_code
-from fastatari.console.cpu.decoding import Part
+from fastatari.console.cpu.part import Part
 from fastatari.console.games import NAMES
 from fastatari.console.games.facts import MODES, PADDLE_LIMITS
 from fastatari.console.inputs import JOYSTICKS, PADDLES
-from fastatari.console.properties import Properties, detect_cartridge, find_properties
-from fastatari.console.reset import AUTO, NTSC, PAL, PAL_HEIGHT
+from fastatari.console.properties import PAL_HEIGHT, TV_FORMATS, Properties, detect_cartridge, find_properties
 from fastatari.console.state import ALIGNMENT, Console
 from fastatari.console.tia.pixels import PIXELS
 
@@ -126,7 +125,7 @@ class Consoles:
         c.game = NAMES.index(rom.game)
         c.mode = MODES[rom.game][0]
         c.y_start, c.height = properties.y_start, properties.height
-        c.tv_format = {"NTSC": NTSC, "PAL": PAL, "AUTO": AUTO}[properties.tv_format]
+        c.tv_format = TV_FORMATS.index(properties.tv_format)
         c.has_combs = properties.has_combs
         c.controllers = PADDLES if properties.has_paddles else JOYSTICKS
         c.ports_swapped, c.paddles_swapped = properties.ports_swapped, properties.paddles_swapped

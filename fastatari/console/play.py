@@ -1,6 +1,6 @@
 """Frames as they are played: inputs first, then the frame, then the game's bookkeeping, which only looks at RAM."""
 
-from fastatari.compiler import inline
+from fastatari.compiler import Pointer64, PointerI32, inline, pointer
 from fastatari.console.frame import emulate
 from fastatari.console.games import FRAME_RULES, NAMES
 from fastatari.console.games.facts import LEGAL_ACTIONS
@@ -93,6 +93,22 @@ def act_frames(c: Console, action: int, units: int, frames: int, drawn: int) -> 
     for i in range(frames):
         reward += act_frame(c, action, units, drawn >> min(i, 62) & 1)
     return reward
+
+
+def act_all(consoles: Pointer64, count: int, actions: Pointer64, frames: int, drawn: int, rewards: PointerI32) -> None:
+    """Play some frames of many consoles.
+
+    Args:
+        consoles: their addresses, int64[count].
+        count: how many.
+        actions: an action of each, int64[count].
+        frames: how many frames of each.
+        drawn: which frames are looked at, as for `act_frames`.
+        rewards: what the rewards' sums are written to, int32[count].
+    """
+    for i in range(count):
+        c = pointer(Console, consoles[i])
+        rewards[i] = act_frames(c, actions[i], PADDLE_STEP, frames, drawn)
 
 
 # What resets play: frames that do not count, and to which no action sticks.

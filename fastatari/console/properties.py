@@ -8,6 +8,10 @@ from typing import NamedTuple
 
 CARTRIDGE_TYPES = ("2K", "4K", "F8", "F6", "F8SC", "F6SC", "E0", "FE", "DPC")
 
+TV_FORMATS = ("NTSC", "PAL", "AUTO")
+# The rows of the picture, if the properties say nothing else.
+NTSC_HEIGHT, PAL_HEIGHT = 210, 250
+
 BANK_SIZE = 4096
 _SIZES = {2048: "2K", 4096: "4K", 8192: "F8, F8SC, E0, FE", 16384: "F6, F6SC", 10495: "DPC"}
 _SUPER_CHIP_BYTES = 256  # ports of 128 bytes of RAM, once to write, once to read
@@ -37,7 +41,7 @@ class Properties(NamedTuple):
     name: str = ""
     tv_format: str = "AUTO"
     y_start: int = 34
-    height: int = 210
+    height: int = NTSC_HEIGHT
     left_paddles: bool = False
     right_paddles: bool = False
     ports_swapped: bool = False

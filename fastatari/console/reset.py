@@ -8,6 +8,7 @@ from fastatari.console.games.modes import play_starting_actions, select_mode
 from fastatari.console.generators import draw, seed
 from fastatari.console.inputs import NOOP, center_paddles, connect_paddles, release_keys, set_switches
 from fastatari.console.play import play, press_reset
+from fastatari.console.properties import NTSC_HEIGHT, PAL_HEIGHT, TV_FORMATS
 from fastatari.console.state import NEVER, RUNNING, Console
 from fastatari.console.tia.objects import ALL_OBJECTS
 from fastatari.console.tia.pixels import PIXELS
@@ -18,10 +19,9 @@ TIMER_LEAST, TIMER_VALUES, TIMER_SHIFT = 25, 75, 6
 # The detection of the television's format: so many frames, and how many of the last ones end below which line on PAL.
 DETECTION_FRAMES, LAST_FRAMES, PAL_FRAMES, PAL_LINE = 60, 30, 15, 285
 NTSC_LIMIT, PAL_LIMIT = 290, 342
-NTSC_HEIGHT, PAL_HEIGHT = 210, 250
 
 # What `Console.tv_format` is set to.
-NTSC, PAL, AUTO = range(3)
+NTSC, PAL, AUTO = map(TV_FORMATS.index, ("NTSC", "PAL", "AUTO"))
 
 NOOP_FRAMES, RESET_FRAMES = 60, 4
 

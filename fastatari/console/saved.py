@@ -22,6 +22,7 @@ import zlib
 from typing import Any
 
 from fastatari.console import cartridges, states
+from fastatari.console.ale_stream import Fields
 from fastatari.console.limits import check_console
 from fastatari.console.state import Console, Machine
 from fastatari.console.tia.objects import ALL_OBJECTS
@@ -74,7 +75,7 @@ class ALEState:
 
     _block: bytes
     _data: bytes | None
-    _fields: states.Fields | None
+    _fields: Fields | None
     _has_generator: bool
     _md5: bytes
     _owner: object

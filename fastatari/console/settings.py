@@ -1,18 +1,23 @@
 """The settings of an `ALEInterface`, by the names and with the defaults that ale-py's have."""
 
+# ruff: noqa: N802 - the methods have ale-py's names
+
 import math
 import operator
 import os
 import secrets
 from typing import Any
 
+import ale_py
 import numpy as np
+from ale_py import LoggerMode
 
 from fastatari.console.arguments import refuse
 from fastatari.console.games import NAMES
 from fastatari.console.games.facts import DEFAULT_PADDLE_LIMITS, PADDLE_LIMITS
 from fastatari.console.state import Console
 
+_ALE = ale_py.ALEInterface
 _MOST_RESISTANCE = 1_000_000
 
 _INTEGERS = {
@@ -189,6 +194,52 @@ class Settings:
         self._values["rom_file"] = os.fspath(path)
         if PADDLE_LIMITS[NAMES[c.game]][1] != DEFAULT_PADDLE_LIMITS[1]:
             self._values["paddle_max"] = c.paddle_maximum
+
+
+class Configurable:
+    """The methods of an `ALEInterface` that set and get its settings. They take effect when a ROM is loaded."""
+
+    __slots__ = ("_settings",)
+
+    def __init__(self) -> None:
+        self._settings = Settings()
+
+    def setInt(self, key: str, value: int, /) -> None:
+        """Set an integer."""
+        self._settings.set_integer(key, value)
+
+    def setBool(self, key: str, value: bool, /) -> None:
+        """Set a boolean."""
+        self._settings.set_flag(key, value)
+
+    def setFloat(self, key: str, value: float, /) -> None:
+        """Set a number."""
+        self._settings.set_float(key, value)
+
+    def setString(self, key: str, value: str, /) -> None:
+        """Set a string."""
+        self._settings.set_string(key, value)
+
+    def getInt(self, key: str, /) -> int:
+        """Return an integer; -1 if there is none of the name."""
+        return self._settings.get_integer(key)
+
+    def getBool(self, key: str, /) -> bool:
+        """Return a boolean; False if there is none of the name."""
+        return self._settings.get_flag(key)
+
+    def getFloat(self, key: str, /) -> float:
+        """Return a number; -1.0 if there is none of the name."""
+        return self._settings.get_float(key)
+
+    def getString(self, key: str, /) -> str:
+        """Return a setting as a string; "" if there is none of the name."""
+        return self._settings.get_string(key)
+
+    @staticmethod
+    def setLoggerMode(mode: LoggerMode, /) -> None:
+        """Set what ale-py prints. This class prints nothing."""
+        _ALE.setLoggerMode(mode)
 
 
 def to_threshold(probability: float) -> int:

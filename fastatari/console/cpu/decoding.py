@@ -5,11 +5,10 @@ that leaves to `stepping`: instructions that reach out of their part or over wha
 another.
 """
 
-import ctypes
-
-from fastatari.compiler import Pointer8, Pointer64, i32, i64, inline, pointer, structure
+from fastatari.compiler import Pointer8, Pointer64, inline, pointer
 from fastatari.console import bus
 from fastatari.console.cpu.opcodes import LENGTHS, OPCODES
+from fastatari.console.cpu.part import Part
 from fastatari.console.cpu.variants import ANY, FAR, KINDS, NEAR, RAM, REGISTER, ROM, TIA, TIMER, VARIANTS
 
 LENGTH = tuple(opcode.length for opcode in OPCODES)
@@ -31,22 +30,6 @@ def _numbers() -> tuple[int, ...]:
 
 # By opcode and kind of operand: the number of the handler.
 NUMBERS = _numbers()
-
-
-@structure
-class Part(ctypes.Structure):
-    """A part of a program that is to be decoded."""
-
-    words: i64  # the address of what is written, int64[size]
-    image: i64  # the address of its bytes
-    handlers: i64  # the address of the handlers' addresses
-    first: i32  # the address, of 13 bits, at which the processor sees the first byte
-    size: i32
-    quiet_start: i32  # which addresses of the cartridge have no side effects
-    quiet_end: i32
-    plain_start: i32  # which of them are in the same bank as this part whenever that runs
-    plain_end: i32
-    jumps_far: i32  # whether an address that looks like one of this part can be one of another
 
 
 def decode(part: Part) -> None:

@@ -8,7 +8,20 @@
 * `modes`: how a reset reaches a mode. It plays frames, so it is imported from there.
 """
 
-from fastatari.console.games.bookkeeping import FRAME_RULES, SAVED, SHOW_RULES, VARIABLES, start_books
+from typing import TYPE_CHECKING, Any
+
 from fastatari.console.games.description import NAMES
 
+if TYPE_CHECKING:
+    from fastatari.console.games.bookkeeping import FRAME_RULES, SAVED, SHOW_RULES, VARIABLES, start_books
+
 __all__ = ["FRAME_RULES", "NAMES", "SAVED", "SHOW_RULES", "VARIABLES", "start_books"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import `bookkeeping` when it is asked for: who plays compiled code does without its hundreds of functions."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from fastatari.console.games import bookkeeping  # noqa: PLC0415
+
+    return getattr(bookkeeping, name)

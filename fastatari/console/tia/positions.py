@@ -1,7 +1,7 @@
 """Where objects are: RESxx puts them where the beam is, HMOVE moves all five, and RESMPx locks missiles to players."""
 
 from fastatari.compiler import inline, outlined
-from fastatari.console.state import BALL, MISSILE_0, PLAYER_0, PLAYER_1, Console
+from fastatari.console.state import BALL, MISSILE_0, MISSILE_1, PLAYER_0, PLAYER_1, Console
 from fastatari.console.tia.drawing import BLANK, LINE, draw
 from fastatari.console.tia.objects import DOUBLE, NORMAL, QUADRUPLE, SECOND, THIRD
 from fastatari.console.tia.pixels import PIXELS
@@ -48,12 +48,13 @@ def hmove(c: Console, clock: int) -> None:
     if c.has_combs and COMB_CYCLES[cycle]:
         c.comb = 1
     outdated = 0
-    for item in range(5):
+    for item in (PLAYER_0, PLAYER_1, MISSILE_0, MISSILE_1, BALL):
+        # Without branches: which objects move changes from line to line.
         motion = MOTIONS[16 * cycle + c.motion[item]]
-        if motion:
-            x = c.position[item] + motion
-            c.position[item] = x - PIXELS if x >= PIXELS else x + PIXELS if x < 0 else x
-            outdated |= 1 << item
+        x = c.position[item] + motion
+        x += PIXELS if x < 0 else 0
+        c.position[item] = x - (PIXELS if x >= PIXELS else 0)
+        outdated |= int(motion != 0) << item
     if c.suppressed[0] | c.suppressed[1]:
         c.suppressed[0] = 0
         c.suppressed[1] = 0

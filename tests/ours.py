@@ -1,0 +1,149 @@
+"""fastatari's console for tests that compare: as the class, as its compiled functions, and as these under CPython."""
+
+import ctypes
+import functools
+import hashlib
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import ale_py.roms
+import numpy as np
+from wheel import Player, flatten
+
+import fastatari
+from fastatari.console import frame, machine_code, memory, play, reset, states
+from fastatari.console.games.facts import LEGAL_ACTIONS
+
+SYSTEM_SEED = 4753849
+GUARD = 0xA5  # in memory that nobody may write to
+
+
+class Ours(Player):
+    """fastatari's console, likewise."""
+
+    def __init__(self, rom, seed=0, sticky=0.0, **settings):
+        super().__init__(fastatari.ALEInterface, rom, seed, sticky, **settings)
+
+    @property
+    def console(self):
+        """The ctypes structure."""
+        return self.ale._console
+
+    def registers(self, full):
+        return our_registers(self.console, self.path, full)
+
+
+class Direct:
+    """fastatari's console by its functions, without a class around it, between two others whose memory is guarded.
+
+    Args:
+        rom: As of `Wheel`.
+        seed: Of the action generator.
+        sticky: The probability of repeating an action.
+        mode: To begin with.
+        difficulty: To begin with.
+        functions: Has `power_on`, `reset_game`, `act`, `draw`: `plain_functions()` or `compiled_functions()`.
+    """
+
+    def __init__(self, rom, seed=0, sticky=0.0, mode=None, difficulty=None, functions=None):
+        self.rom = str(rom)
+        self.path = str(rom) if Path(rom).suffix == ".bin" else str(ale_py.roms.get_rom_path(str(rom)))
+        self.functions = functions or compiled_functions()
+        self.consoles = memory.Consoles(memory.load_rom(Path(self.path).read_bytes(), Path(self.path).stem), 3)
+        self.console = self.consoles[1]
+        self.guards = [*self.consoles.blocks[::2], *self.consoles.screens[::2]]
+        self.guards.append(self.consoles.blocks[1, ctypes.sizeof(self.console) :])
+        for guard in self.guards:
+            guard[...] = GUARD
+        self.console.sticky_threshold = math.ceil(sticky * 2**32)
+        self.functions.power_on(self.console, SYSTEM_SEED, seed)
+        self.reward, self.is_drawn = 0, False
+        if difficulty is not None:
+            self.console.difficulty = difficulty
+        if mode is not None:
+            self.console.mode = mode
+            self.reset()
+
+    def act(self, action, strength=1.0, frames=1, drawn=-1):
+        """Play some frames, of which those are drawn whose bits are set."""
+        units = int(abs(float(np.float32(strength))) * 23000)
+        self.reward = self.functions.act(self.console, action, units, frames, drawn)
+        self.is_drawn = bool(drawn >> (frames - 1) & 1)
+        return self.reward
+
+    def reset(self):
+        self.functions.reset_game(self.console)
+        self.reward, self.is_drawn = 0, False
+
+    def actions(self):
+        return list(LEGAL_ACTIONS[self.consoles.rom.game])
+
+    def over(self):
+        return bool(self.console.over)
+
+    def screen(self):
+        """The picture of the last frame, which is drawn now if it was not."""
+        if not self.is_drawn:
+            self.functions.draw(self.console)
+            self.is_drawn = True
+        return self.consoles.screens[1, self.console.current][: self.console.height]
+
+    def fields(self, full=False, with_screen=True):
+        assert all((guard == GUARD).all() for guard in self.guards), "memory beside the console was written to"
+        c = self.console
+        fields = flatten(our_registers(c, self.path, full)) | {
+            "reward": self.reward,
+            "lives": c.lives,
+            "over": bool(c.over),
+            "truncated": False,
+            "shown_frame_number": c.frame_number,
+            "shown_episode_frame_number": c.episode_frame_number,
+            "ram": bytes(c.ram),
+        }
+        return fields | {"screen": self.screen()} if with_screen else fields
+
+
+class Plain(Direct):
+    """fastatari's functions under CPython; 0.1 s a frame."""
+
+    def __init__(self, rom, seed=0, sticky=0.0, **settings):
+        super().__init__(rom, seed, sticky, functions=plain_functions(), **settings)
+
+
+def plain_functions():
+    """The functions of a console as they are in the sources."""
+    return SimpleNamespace(
+        power_on=reset.power_on, reset_game=reset.reset_game, act=play.act_frames, draw=frame.draw_picture
+    )
+
+
+@functools.cache
+def compiled_functions():
+    """The same ones as machine code."""
+    compiled = machine_code.functions()
+
+    def take(name):
+        function = getattr(compiled, name)
+        return lambda c, *values: function(ctypes.addressof(c), *values)
+
+    return SimpleNamespace(
+        power_on=take("power_on"),
+        reset_game=take("reset_game"),
+        act=take("act_frames"),
+        draw=take("draw_picture"),
+    )
+
+
+@functools.cache
+def _md5(path, _time):
+    return hashlib.md5(Path(path).read_bytes()).hexdigest()
+
+
+def our_registers(console, path, full):
+    """The fields of a console of fastatari's, with generators as the wheel's."""
+    state = dict(states.to_fields(console, _md5(path, Path(path).stat().st_mtime_ns), include_rng=full))
+    words = {name: state.pop(name) for name in ("system_rng", "action_rng")}
+    state["system_rng_index"] = console.system_generator.index
+    state["action_rng_index"] = console.action_generator.index
+    return state | {name: list(words[name][:-1]) for name in words} if full else state
