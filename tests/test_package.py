@@ -25,7 +25,7 @@ IMPORTS = {
     "failure": {"errors"},
     "infos": {"shared"},
     "loans": {"shared"},
-    "jit": {"numba"},
+    "jit": {"compiler", "numba"},
     "kernels": {"jit", "llvmlite", "numba"},
     "area": {"kernels"},
     "block": {"kernels"},
@@ -70,6 +70,17 @@ def test_every_file_has_its_place_in_the_order():
         assert imports & IMPORTS.keys() <= done
         done.add(module)
     assert done == {path.stem for path in (ROOT / "fastatari").glob("*.py")}
+
+
+@pytest.mark.parametrize(
+    ("package", "allowed"),
+    [("compiler", {"compiler"}), ("console", {"compiler", "console", "checks", "errors", "palette"})],
+)
+def test_packages_import_only_what_is_below_them(package, allowed):
+    for path in (ROOT / "fastatari" / package).rglob("*.py"):
+        modules = re.findall(r"^\s*(?:from|import) fastatari\.(\w+)", path.read_text(), re.M)
+        assert set(modules) <= allowed, path
+        assert not re.search(r"^\s*from fastatari import", path.read_text(), re.M), path
 
 
 def test_compiled_functions_live_in_one_file():

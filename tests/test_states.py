@@ -4,6 +4,7 @@ import copy
 import ctypes
 import hashlib
 import pickle
+import re
 import struct
 from pathlib import Path
 
@@ -29,9 +30,10 @@ TYPES = {
 }  # fmt: skip
 
 
-def load(kind, rom, seed=1):
+def load(kind, rom, seed=1, sticky=0.25):
     ale = kind()
     ale.setInt("random_seed", seed)
+    ale.setFloat("repeat_action_probability", sticky)
     ale.loadROM(ale_py.roms.get_rom_path(rom))
     return ale
 
@@ -63,8 +65,11 @@ def md5_of(rom):
 
 @pytest.mark.parametrize("rom", CONVERTIBLE)
 def test_ale_pys_states_are_read_written_and_gone_on_from(rom):
-    """Registers are those of ale-py's own console, which goes on without being restored, for the next frames."""
-    theirs, mine = load(ale_py.ALEInterface, rom), load(ALEInterface, rom, 9)
+    """Registers are those of ale-py's own console, which goes on without being restored, for the next frames.
+
+    But not with sticky actions: states do not tell which action would stick.
+    """
+    theirs, mine = load(ale_py.ALEInterface, rom, sticky=0.0), load(ALEInterface, rom, 9, sticky=0.0)
     play(mine, 7, 3)
     play(theirs, 30)
     data = theirs.cloneSystemState().serialize()
@@ -114,6 +119,10 @@ def test_states_of_miniature_golf_are_refused():
     assert_same(play(mine, 5), play(theirs, 5))
 
 
+def check_reason(error):
+    assert re.match(r"the state('s emulator)? (has|is of|holds) .*", str(error)), error
+
+
 def list_leaves(fields, path=()):
     for name, value in fields.items() if isinstance(fields, dict) else enumerate(fields):
         if isinstance(value, dict):
@@ -159,7 +168,7 @@ def test_every_field_of_ale_pys_states_is_checked(rom):
             try:
                 ale.restoreState(ALEState(data))
             except ValueError as error:
-                assert str(error).startswith("the state"), error
+                check_reason(error)
                 refused.add(path[-1] if isinstance(path[-1], str) else path[-2])
                 assert ale.cloneSystemState() == before
             else:
@@ -197,13 +206,13 @@ def test_every_field_of_ale_pys_states_is_checked(rom):
         (("mode",), 3, "the state has 3 as `mode`, where this console needs 0 or 4 or 8"),
         (("difficulty",), 9, "the state has 9 as `difficulty`, where this console needs 0 or 1"),
         (("paddle_left",), 1, "the state has 1 as `paddle_left`, where this console needs one from 27450 to 790196"),
-        (("cart", "type"), "Cartridge4K", "has 'Cartridge4K' as `type of cartridge`, where this console needs 'Cartridge2K'"),
+        (("cart", "type"), "Cartridge4K", "has 'Cartridge4K' as `type of cartridge`, where .* 'Cartridge2K'"),
         (("tia", "clock_frame_start"), -3, "as `lines before the picture, in clocks`, where this console needs 7752"),
         (("tia", "clock_drawn"), 10**6, "has 1000000 as `clock_drawn`, where this console needs one from .* to "),
         (("tia", "colup0"), 0x01020304, "has 16909060 as `colup0`, where this console needs 67372036"),
         (("tia", "pos_p0"), 160, "the state's emulator has 160 as `pos_p0`, which must be from 0 to 159"),
         (("riot", "interval_shift"), 5, "has 5 as `interval_shift`, which must be 0, 3, 6 or 10"),
-        (("system_rng", 624), 625, "the state's emulator has a `system_rng` that is not of 624 numbers .* index up to 624"),
+        (("system_rng", 624), 625, "has a `system_rng` that is not of 624 numbers .* index up to 624"),
         (("action_rng", 0), 2**32, "has an `action_rng` that is not of 624 numbers below 2"),
         (("system_rng", 3), -1, "has a `system_rng` that is not of 625 decimal numbers"),
         (("game",), [1, 2], "the state has 2 words for breakout, which has 5"),
@@ -227,7 +236,7 @@ def test_cut_states_are_refused(rom):
         for length in (*range(1, 60), *np.random.default_rng(0).integers(60, len(whole), 200)):
             with pytest.raises(ValueError, match="the state"):
                 ALEState(whole[:length])
-        with pytest.raises(ValueError, match="goes on after its end|where its header asks for"):
+        with pytest.raises(ValueError, match=r"goes on after its end|where its header asks for"):
             ALEState(whole + b"x")
 
 
@@ -317,11 +326,11 @@ def test_a_state_beside_the_screens_is_small():
 
 def test_states_of_another_rom_or_version_are_refused():
     ale, other = load(ALEInterface, "breakout"), load(ALEInterface, "pong")
-    with pytest.raises(ValueError, match="the state is of another ROM, of MD5 60e0ea3c.*, not f34f08e5"):
+    with pytest.raises(ValueError, match=r"the state is of another ROM, of MD5 60e0ea3c.*, not f34f08e5"):
         ale.restoreState(other.cloneState())
     data = bytearray(ale.cloneState().serialize())
     data[8] ^= 1
-    with pytest.raises(ValueError, match="the state is of version 0x.*, of another fastatari; here they are 0x"):
+    with pytest.raises(ValueError, match=r"the state is of version 0x.*, of another fastatari; here they are 0x"):
         ALEState(bytes(data))
     for place, value, message in ((28, 2, "header has 2 and 0"), (29, 4, "header has 0 and 4"), (30, 9, "asks for")):
         data = bytearray(ale.cloneState().serialize())
@@ -369,7 +378,7 @@ def test_every_field_of_our_states_is_checked(rom):
             try:
                 ale.restoreState(ALEState(bytes(other)))
             except ValueError as error:
-                assert str(error).startswith("the state has "), error
+                check_reason(error)
                 refused.add(name)
                 assert ale.cloneSystemState() == state
             else:
@@ -418,7 +427,7 @@ def test_random_changes_of_states_do_no_harm(rom):
         try:
             ale.restoreState(ALEState(bytes(other)))
         except ValueError as error:
-            assert str(error).startswith("the state has "), error
+            check_reason(error)
             assert ale.cloneSystemState() == state
         else:
             taken += 1

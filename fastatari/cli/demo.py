@@ -20,6 +20,7 @@ from rich.table import Column, Table
 from fastatari.cli import picture
 from fastatari.cli.progress import make_progress
 from fastatari.cli.reference import ReferenceWorker
+from fastatari.emulator import ConsoleName
 from fastatari.game import OBSERVATION_SHAPE, Game
 from fastatari.labml import Worker
 
@@ -95,7 +96,7 @@ class Player:
         return self._kept[: len(actions)]
 
 
-def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int) -> int:
+def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int, console: ConsoleName = "fastatari") -> int:
     """Play, compare, and show what came of it.
 
     Args:
@@ -104,24 +105,25 @@ def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int) -> in
         step_num (int): the steps of each worker.
         output (Path): the file that the picture goes to.
         seed (int): seeds the actions, and the workers with the numbers from it on.
+        console ("fastatari" | "ale"): as for `Game`.
 
     Returns:
         int: the exit status: 0, or 1 if anything differs.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 10_000  # lines of a file are as long as they are
-    console.print(f"{rom}, random play; workers: {worker_num}, steps of each: {step_num:,}; a step is 4 frames")
+    terminal = Console(highlight=False)
+    if not terminal.is_terminal:
+        terminal.width = 10_000  # lines of a file are as long as they are
+    terminal.print(f"{rom}, random play; workers: {worker_num}, steps of each: {step_num:,}; a step is 4 frames")
     rng = np.random.default_rng(seed)
-    game = Game(seed, game=rom)
+    game = Game(seed, game=rom, console=console)
     actions = rng.integers(len(game.console.action_meanings), size=(step_num, worker_num))
     round_steps = max(1, _ROUND_OBSERVATIONS // worker_num)
     pixels = results = 0
     episodes: list[float] = []
-    with _start_workers(rom, range(seed, seed + worker_num)) as (workers, references):
+    with _start_workers(rom, range(seed, seed + worker_num), console) as (workers, references):
         player = Player(workers, np.uint8, round_steps)
         reference = Player(references, np.float64, round_steps)
-        with _show_progress(console, 2 * actions.size) as advance:
+        with _show_progress(terminal, 2 * actions.size) as advance:
             pixels += int(np.count_nonzero(player.reset() != reference.reset()))
             for first in range(0, step_num, round_steps):
                 turn = actions[first : first + round_steps]
@@ -129,25 +131,27 @@ def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int) -> in
                 results += sum(a != b for a, b in zip(player.results, reference.results, strict=True))
                 episodes += [info["reward"] for _, done, info in player.results if done]
 
-    console.print("", _tabulate_rates(player.rates, reference.rates), "", sep="\n")
+    terminal.print("", _tabulate_rates(player.rates, reference.rates), "", sep="\n")
     facts = Table.grid("", Column(overflow="fold"), padding=(0, 2))
     facts.add_row("compared", _describe_differences(actions.size + worker_num, pixels, actions.size, results))
-    facts.add_row("episodes", _describe_returns(episodes, _ASCII_BARS if console.options.ascii_only else _BARS))
+    facts.add_row("episodes", _describe_returns(episodes, _ASCII_BARS if terminal.options.ascii_only else _BARS))
     picture.save(output, rom, *_play_until_reward(game, rng))
     facts.add_row("picture", escape(str(output)))
-    console.print(facts)
+    terminal.print(facts)
     return 1 if pixels or results else 0
 
 
 @contextlib.contextmanager
-def _start_workers(rom: str, seeds: Sequence[int]) -> Iterator[tuple[list[Worker], list[ReferenceWorker]]]:
+def _start_workers(
+    rom: str, seeds: Sequence[int], console: ConsoleName
+) -> Iterator[tuple[list[Worker], list[ReferenceWorker]]]:
     """Start a worker of each kind for each seed, and end them all afterwards."""
     workers: list[Worker] = []
     references: list[ReferenceWorker] = []
     try:
         with _sigint_blocked():
             for seed in seeds:
-                workers.append(Worker(seed, game=rom))
+                workers.append(Worker(seed, game=rom, console=console))
                 references.append(ReferenceWorker(seed, rom))
         yield workers, references
     finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fastatari import __version__
-from fastatari.emulator import find_rom, list_roms
+from fastatari.emulator import CONSOLES, find_rom, list_roms
 from fastatari.rules import PRESETS
 
 # The packages of the extras that are named after the commands, by the names that they are imported by.
@@ -65,6 +65,7 @@ def _add_demo(commands: Any) -> None:
     add("--steps", dest="step_num", type=_positive, default=600, metavar="N", help="steps of each worker")
     add("--output", type=_output, default="fastatari-demo.png", metavar="PNG", help="the picture's file")
     add("--seed", type=_seed, default=0, metavar="N", help="seeds the actions and the emulators")
+    add("--console", choices=CONSOLES, default=CONSOLES[0], help="whose emulator fastatari's workers play on")
 
 
 def _add_verify(commands: Any) -> None:
@@ -96,6 +97,7 @@ def _add_verify(commands: Any) -> None:
     )
     verify.add_argument("--steps", type=_positive, default=600, metavar="N", help="steps of each preset and game")
     verify.add_argument("--seed", type=_seed, default=0, metavar="N", help="seeds the actions and the games")
+    verify.add_argument("--console", choices=CONSOLES, default=CONSOLES[0], help="whose emulator the presets play on")
 
 
 def _add_compile(commands: Any) -> None:

@@ -17,6 +17,7 @@ from fastatari import __version__
 from fastatari.cli import golden
 from fastatari.cli.packages import PEERS, Outcome, Peer, find_version
 from fastatari.cli.progress import make_progress
+from fastatari.emulator import ConsoleName
 from fastatari.env import AtariEnv
 from fastatari.rules import PRESETS
 
@@ -96,6 +97,7 @@ def compare(
     seed: int = 0,
     fields: Mapping[str, Any] | None = None,
     advance: _Advance | None = None,
+    console: ConsoleName = "fastatari",
 ) -> Comparison:
     """Play a game at random with `AtariEnv` beside a preset's real package, and compare all that both give.
 
@@ -106,6 +108,7 @@ def compare(
         seed (int): seeds the actions and both games.
         fields (dict, optional): fields of `AtariRules` that are to be other than the preset's.
         advance (Callable[[int], None], optional): called after every step with 1.
+        console ("fastatari" | "ale"): as for `AtariEnv`.
 
     Returns:
         Comparison: what differs.
@@ -116,7 +119,7 @@ def compare(
         ValueError: a value of a field is not allowed.
     """
     fields = fields or {}
-    env = AtariEnv(rom, preset=preset, **fields)
+    env = AtariEnv(rom, preset=preset, console=console, **fields)
     try:
         package = PEERS[preset].make(rom, **fields)
     except (AssertionError, ValueError) as error:
@@ -156,12 +159,13 @@ def compare(
     return Comparison(step, episodes, differences.pixels, differences.values, differences.first)
 
 
-def compare_golden(preset: str, rom: str) -> Comparison:
+def compare_golden(preset: str, rom: str, console: ConsoleName = "fastatari") -> Comparison:
     """Play the scenario of the golden hashes, and compare them.
 
     Args:
         preset (str): one of `PEERS`.
         rom (str): the ROM's id.
+        console ("fastatari" | "ale"): as for `AtariEnv`.
 
     Returns:
         Comparison: which of the hashes differs. After other inputs nothing can be said about the outputs.
@@ -172,7 +176,7 @@ def compare_golden(preset: str, rom: str) -> Comparison:
     entry = _find_golden(preset)
     if entry is None or rom not in entry.games:
         raise NotCompared("no golden hashes")
-    expected, digests = entry.games[rom], golden.play(preset, rom)
+    expected, digests = entry.games[rom], golden.play(preset, rom, console=console)
     difference = None
     if digests.inputs != expected.inputs:
         difference = "inputs: the emulator itself gives something else here, so the outputs cannot be judged"
@@ -187,7 +191,11 @@ def is_installed(peer: Peer) -> bool:
 
 
 def run(
-    presets: Sequence[str] = tuple(PEERS), games: Sequence[str] = golden.GAMES, steps: int = 600, seed: int = 0
+    presets: Sequence[str] = tuple(PEERS),
+    games: Sequence[str] = golden.GAMES,
+    steps: int = 600,
+    seed: int = 0,
+    console: ConsoleName = "fastatari",
 ) -> int:
     """Compare presets with their packages, or where those are not installed with golden hashes, and show the result.
 
@@ -197,14 +205,15 @@ def run(
         steps (int): how many steps each game is played with each package, half of them under a small budget of frames,
             so that episodes end. The scenarios of golden hashes have their own number.
         seed (int): seeds the actions and the games.
+        console ("fastatari" | "ale"): as for `AtariEnv`.
 
     Returns:
         int: the exit status: 0, or 1 if anything differs.
     """
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 10_000  # lines of a file are as long as they are
-    console.print(_describe_machine(), "", sep="\n")
+    terminal = Console(highlight=False)
+    if not terminal.is_terminal:
+        terminal.width = 10_000  # lines of a file are as long as they are
+    terminal.print(_describe_machine(), "", sep="\n")
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("preset")
     table.add_column("compared with")
@@ -214,7 +223,7 @@ def run(
     game_num = differing_num = 0
     with _show_progress(len(presets) * len(games) * steps) as advance:
         for preset in presets:
-            found, left_out = _compare_games(preset, games, steps, seed, advance)
+            found, left_out = _compare_games(preset, games, steps, seed, advance, console)
             differing = {rom: text for rom, (*_, text) in found.items() if text is not None}
             game_num += len(found)
             differing_num += len(differing)
@@ -229,17 +238,17 @@ def run(
             table.add_row(preset, against, f"{len(found)}", *counts)
             notes += [f"[bold red]{preset}, {rom}, {escape(text)}[/]" for rom, text in differing.items()]
             notes += [f"{preset}, {reason}: {', '.join(roms)}" for reason, roms in left_out.items()]
-    console.print(table, "", *notes, sep="\n")
+    terminal.print(table, "", *notes, sep="\n")
     if game_num:
         text = f"{differing_num or 'none'} of {game_num} comparisons found a difference"
-        console.print(text, style="bold red" if differing_num else "green")
+        terminal.print(text, style="bold red" if differing_num else "green")
     else:
-        console.print("nothing was compared")
+        terminal.print("nothing was compared")
     return 1 if differing_num else 0
 
 
 def _compare_games(
-    preset: str, games: Sequence[str], steps: int, seed: int, advance: _Advance
+    preset: str, games: Sequence[str], steps: int, seed: int, advance: _Advance, console: ConsoleName
 ) -> tuple[dict[str, Comparison], dict[str, list[str]]]:
     """Return what was found for each game, and those with which nothing was compared, by the reason."""
     found: dict[str, Comparison] = {}
@@ -247,21 +256,21 @@ def _compare_games(
     for rom in games:
         try:
             if is_installed(PEERS[preset]):
-                found[rom] = _compare_parts(preset, rom, steps, seed, advance)
+                found[rom] = _compare_parts(preset, rom, steps, seed, advance, console)
                 continue
-            found[rom] = compare_golden(preset, rom)
+            found[rom] = compare_golden(preset, rom, console)
         except NotCompared as reason:
             left_out.setdefault(str(reason), []).append(rom)
         advance(steps)
     return found, left_out
 
 
-def _compare_parts(preset: str, rom: str, steps: int, seed: int, advance: _Advance) -> Comparison:
+def _compare_parts(preset: str, rom: str, steps: int, seed: int, advance: _Advance, console: ConsoleName) -> Comparison:
     """Compare under the rules of each part of the golden scenario, for an equal share of the steps."""
     parts = []
     for number, fields in enumerate(golden.PARTS):
         share = (steps + number) // len(golden.PARTS)
-        parts.append(compare(preset, rom, share, seed=seed, fields=fields, advance=advance))
+        parts.append(compare(preset, rom, share, seed=seed, fields=fields, advance=advance, console=console))
     texts = [
         ", ".join([*(f"{name}={value}" for name, value in fields.items()), part.difference])
         for part, fields in zip(parts, golden.PARTS, strict=True)

@@ -23,7 +23,6 @@ from fastatari.console.arguments import (
     to_units,
 )
 from fastatari.console.display import Display, refuse_to_act
-from fastatari.console.games.bookkeeping import START_LIVES
 from fastatari.console.games.facts import DIFFICULTIES, LEGAL_ACTIONS, MINIMAL_ACTIONS, MODES
 from fastatari.console.inputs import PADDLE_STEP
 from fastatari.console.memory import Consoles
@@ -111,7 +110,7 @@ class ALEInterface(Display):
         self._last_frame = min(self._frame_skip, 63) - 1
         self._clamp = self._settings.clamp
         is_watched = self._settings["truncate_on_loss_of_life"]
-        self._start_lives = START_LIVES[c.game] if is_watched else -(2**31)
+        self._start_lives = _find_start_lives(c.game) if is_watched else -(2**31)
         self._act_frames = self._act_watching_lives if is_watched else functions.act_frames
         self._reset_game = functions.reset_game
 
@@ -279,3 +278,10 @@ class ALEInterface(Display):
             if is_lost:
                 c.over = over
         return reward
+
+
+def _find_start_lives(game: int) -> int:
+    """Return the lives with which ale-py compares, to find that one was lost: those at a reset, before any frame."""
+    from fastatari.console.games.bookkeeping import START_LIVES  # noqa: PLC0415 - 70 ms that nearly nobody needs
+
+    return START_LIVES[game]

@@ -22,29 +22,31 @@ from fastatari.console.state import Console
 # By game: a bit for each action that is passed on.
 LEGAL_BITS = tuple(sum(1 << action for action in LEGAL_ACTIONS[name]) for name in NAMES)
 
-# By game: which byte of RAM the bookkeeping looks at last, over the bus. A frame can begin with what that leaves there,
-# but only in a program that runs from the TIA's registers, so it is known for the games under whose names such were
-# tried.
+# By game: which byte of RAM the bookkeeping looks at last, over the bus. A frame of a reset can begin with what that leaves
+# there, but only in a program that runs from the TIA's registers: it is known of the game whose name such were tried under.
 LAST_LOOK = tuple(0x57 if name == "wizard_of_wor" else 0x7F for name in NAMES)
 
 
-def play_frame(c: Console, action: int, units: int, switches: int, is_drawn: int) -> None:
-    """Play one frame with an action, and some of the console's switches pressed.
+def play_frames(c: Console, action: int, units: int, switches: int, frames: int, is_drawn: int) -> None:
+    """Play some frames with an action, and some of the console's switches pressed.
 
     Args:
         c: the console.
         action: one of the eighteen.
-        units: how far a paddle moves, in units of resistance.
+        units: how far a paddle moves in each frame, in units of resistance.
         switches: bits of RESET_SWITCH and SELECT_SWITCH.
-        is_drawn: whether its picture is looked at.
+        frames: how many.
+        is_drawn: whether their pictures are looked at.
     """
-    if c.controllers == PADDLES:
-        move_paddle(c, action, units)
-    press_keys(c, action)
-    set_switches(c, switches, c.difficulty)
-    emulate(c, is_drawn)
-    FRAME_RULES[c.game](c)
-    c.bus = c.ram[LAST_LOOK[c.game]]
+    for _ in range(frames):
+        if c.controllers == PADDLES:
+            move_paddle(c, action, units)
+        press_keys(c, action)
+        set_switches(c, switches, c.difficulty)
+        emulate(c, is_drawn)
+        FRAME_RULES[c.game](c)
+        c.bus = c.ram[LAST_LOOK[c.game]]
+    c.bus = c.ram[127]  # in the end all of the RAM is copied, over the bus
 
 
 @inline
@@ -69,8 +71,7 @@ def act_frame(c: Console, action: int, units: int, is_drawn: int) -> int:
     played = c.sticky_action
     if played >= NUM_ACTIONS or LEGAL_BITS[c.game] >> played & 1 == 0:
         played = NOOP
-    play_frame(c, played, c.sticky_strength, 0, is_drawn)
-    c.bus = c.ram[127]  # all of the RAM is copied over the bus
+    play_frames(c, played, c.sticky_strength, 0, 1, is_drawn)
     c.frame_number += 1
     c.episode_frame_number += 1
     return c.reward
@@ -116,15 +117,14 @@ def act_all(consoles: Pointer64, count: int, actions: Pointer64, frames: int, dr
 
 def play(c: Console, action: int) -> None:
     """Play one frame with an action."""
-    play_frame(c, action, PADDLE_STEP, 0, 0)
+    play_frames(c, action, PADDLE_STEP, 0, 1, 0)
 
 
 def press_reset(c: Console, frames: int) -> None:
     """Hold RESET for some frames. No action sticks afterwards."""
     c.sticky_action = NOOP
     c.sticky_strength = 0
-    for _ in range(frames):
-        play_frame(c, NOOP, 0, RESET_SWITCH, 0)
+    play_frames(c, NOOP, 0, RESET_SWITCH, frames, 0)
 
 
 def act(c: Console, action: int, units: int) -> int:

@@ -7,7 +7,7 @@ from fastatari.console.games import start_books
 from fastatari.console.games.modes import play_starting_actions, select_mode
 from fastatari.console.generators import draw, seed
 from fastatari.console.inputs import NOOP, center_paddles, connect_paddles, release_keys, set_switches
-from fastatari.console.play import play, press_reset
+from fastatari.console.play import play_frames, press_reset
 from fastatari.console.properties import NTSC_HEIGHT, PAL_HEIGHT, TV_FORMATS
 from fastatari.console.state import NEVER, RUNNING, Console
 from fastatari.console.tia.objects import ALL_OBJECTS
@@ -143,8 +143,7 @@ def reset_game(c: Console) -> int:
     center_paddles(c)
     reset_system(c)
     connect_paddles(c)
-    for _ in range(NOOP_FRAMES):
-        play(c, NOOP)
+    play_frames(c, NOOP, 0, 0, NOOP_FRAMES, 0)
     press_reset(c, RESET_FRAMES)
     start_books(c)
     failure = select_mode(c)

@@ -71,12 +71,13 @@ class ALEState:
         ValueError: the bytes are not a state.
     """
 
-    __slots__ = ("_block", "_data", "_fields", "_has_generator", "_md5", "_owner", "_screens")
+    __slots__ = ("_block", "_data", "_fields", "_has_generator", "_is_checked", "_md5", "_owner", "_screens")
 
     _block: bytes
     _data: bytes | None
     _fields: Fields | None
     _has_generator: bool
+    _is_checked: bool
     _md5: bytes
     _owner: object
     _screens: tuple[bytes, bytes]
@@ -94,6 +95,7 @@ class ALEState:
         self: ALEState = cls.__new__(cls)
         self._block, self._screens, self._md5 = block, screens, md5
         self._has_generator, self._owner, self._data, self._fields = has_generator, owner, None, None
+        self._is_checked = True
         return self
 
     def serialize(self) -> bytes:
@@ -115,7 +117,7 @@ class ALEState:
         if not isinstance(data, bytes):
             raise TypeError(f"a state is made of bytes, got {type(data).__name__}")
         self._data, self._owner, self._fields, self._screens = data, None, None, (b"", b"")
-        self._block, self._md5, self._has_generator = b"", b"", False
+        self._block, self._md5, self._has_generator, self._is_checked = b"", b"", False, False
         if data.startswith(MAGIC):
             self._parse(data)
         elif data:
@@ -241,7 +243,9 @@ def restore_state(c: Console, state: ALEState, md5: bytes, owner: object) -> Non
         if state._fields is not None:
             states.from_ale_state(c, state._fields, md5.hex())
             return
-        _check_state(c, state)
+        if not state._is_checked:
+            _check_state(c, state)
+            state._is_checked = True
         ctypes.memmove(address, block, WITH_GENERATOR if state._has_generator else WITHOUT_GENERATOR)
         c.outdated = ALL_OBJECTS
         cartridges.connect(c)
