@@ -22,8 +22,8 @@ from fastatari.console.state import Console
 # By game: a bit for each action that is passed on.
 LEGAL_BITS = tuple(sum(1 << action for action in LEGAL_ACTIONS[name]) for name in NAMES)
 
-# By game: which byte of RAM the bookkeeping looks at last, over the bus. A frame of a reset can begin with what that leaves
-# there, but only in a program that runs from the TIA's registers: it is known of the game whose name such were tried under.
+# By game: which byte of RAM the bookkeeping looks at last, over the bus. A frame of a reset can begin with what is left
+# there, but only in a program that runs from the TIA: it is known of the game under whose name such were tried.
 LAST_LOOK = tuple(0x57 if name == "wizard_of_wor" else 0x7F for name in NAMES)
 
 
