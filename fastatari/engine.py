@@ -58,6 +58,7 @@ class _StepRules:
         is_pooled (bool): whether a plane is made of two screens.
         first_frames (range): the frames of a step up to the one whose screen is the first of its plane.
         last_frames (range): those after it, up to the one whose screen is the second.
+        drawn (int): the frames whose screens these are, a bit each; the highest stands for all later ones too.
         watches_lives (bool): whether a lost life ends a step.
         plays_on (bool): whether nothing has to be looked at between the frames of a step.
         least_lives (int): how many lives have to be left for one to count as lost.
@@ -75,6 +76,7 @@ class _StepRules:
     is_pooled: bool
     first_frames: range
     last_frames: range
+    drawn: int
     watches_lives: bool
     plays_on: bool
     least_lives: int
@@ -97,6 +99,7 @@ def _read_rules(rules: AtariRules, stops_at_end: bool) -> _StepRules:
         is_pooled=is_pooled,
         first_frames=range(rules.frame_skip - is_pooled),
         last_frames=range(is_pooled),
+        drawn=sum({1 << min(frame, 62) for frame in range(rules.frame_skip - 1 - is_pooled, rules.frame_skip)}),
         watches_lives=watches_lives,
         plays_on=stops_at_end and not watches_lives,
         least_lives=0 if rules.counts_last_life else 1,
@@ -147,8 +150,9 @@ class Engine:
     # Those that a step needs come first, side by side: where a process plays many games, each line of the cache that it
     # needs comes from memory.
     __slots__ = (  # noqa: RUF023
-        "is_playing", "_act", "_read_screen", "_game_over", "_lives", "_actions", "_push", "_screen", "_cut", "_kept",
-        "_reference", "_frames_left", "lives", "has_lost_life", "raw_reward", "episode_return", "episode_length",
+        "is_playing", "_act_and_read", "_act", "_read_screen", "_game_over", "_lives", "_actions", "_push", "_screen",
+        "_cut", "_kept", "_reference", "_frames_left", "lives", "has_lost_life", "raw_reward", "episode_return",
+        "episode_length",
         "episode_frame_number", "frames_before", "is_game_over", "_step_rules", "_screens", "_stack", "console",
         "rules", "can_step_into", "np_random", "noops", "_begin_time", "_size", "_noop", "_fire",
         "_fires_before", "_fires_after", "_noop_draws",
@@ -192,6 +196,7 @@ class Engine:
         # What a step needs of the emulator and the stack. It is one function, for after an emulator was in the
         # processor's caches, each further one of Python takes 1 us.
         self._act, self._read_screen = self.console.act, self.console.read_screen
+        self._act_and_read = self.console.play_step
         self._game_over, self._lives = self.console.game_over, self.console.lives
         self._actions = self.console.actions
         self._push, self._screens = self._stack.push_into, self._stack.screens
@@ -295,15 +300,7 @@ class Engine:
         if rules.plays_on and self._frames_left > frames:
             # All frames, whatever happens: as good as to look after each, and faster, where the emulator does nothing
             # after the end of a game.
-            act, read_screen = self._act, self._read_screen
-            first, second = self._screens
-            raw_reward = 0.0
-            for _ in rules.first_frames:
-                raw_reward += act(ale_action)
-            read_screen(first)
-            for _ in rules.last_frames:
-                raw_reward += act(ale_action)
-            read_screen(second)
+            raw_reward = self._play_all(ale_action)
             if self._game_over():
                 cut = min(frames, max(1, self.console.episode_frame_number - self.episode_frame_number)) - 1
         else:
@@ -357,6 +354,22 @@ class Engine:
         self.is_game_over = is_over
         self.is_playing = not (is_over or (is_reported and rules.ends_by_life))
         return terminated, truncated
+
+    def _play_all(self, action: Any) -> float:
+        """Play all frames of a step and read the two screens of its plane; return the sum of the rewards."""
+        rules = self._step_rules
+        first, second = self._screens
+        if self._act_and_read is not None:
+            return float(self._act_and_read(action, rules.frame_skip, rules.drawn, first, second))
+        act, read_screen = self._act, self._read_screen
+        raw_reward = 0.0
+        for _ in rules.first_frames:
+            raw_reward += act(action)
+        read_screen(first)
+        for _ in rules.last_frames:
+            raw_reward += act(action)
+        read_screen(second)
+        return raw_reward
 
     def _play_watchfully(self, ale_action: Any) -> tuple[float, int, int | None]:
         """Play the frames of a step up to one that ends it, and read the screens.

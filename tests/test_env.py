@@ -441,14 +441,15 @@ def test_close_frees_the_emulator(preset):
         gc.enable()
 
 
-def test_a_state_in_another_process_goes_on_to_the_byte(tmp_path):
-    env = AtariEnv("seaquest", preset="dopamine")
+def test_a_state_in_another_process_goes_on_to_the_byte(request, tmp_path):
+    console = request.config.getoption("--console")
+    env = AtariEnv("seaquest", preset="dopamine", console=console)
     for _ in play(env, 200, np.random.default_rng(0), seed=0):
         pass
     (tmp_path / "state").write_bytes(pickle.dumps(env.clone_state()))
     program = (
         "import pickle, sys, hashlib, fastatari\n"
-        "env = fastatari.AtariEnv('seaquest', preset='dopamine')\n"
+        f"env = fastatari.AtariEnv('seaquest', preset='dopamine', console={console!r})\n"
         "env.restore_state(pickle.load(open(sys.argv[1], 'rb')))\n"
         "print(hashlib.sha256(b''.join(env.step(i % 18)[0].tobytes() for i in range(60))).hexdigest())\n"
     )

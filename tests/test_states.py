@@ -145,10 +145,6 @@ def replace(fields, path, value):
     return result
 
 
-# What ale-py derives from other fields, or what does not matter, so that all that fits is taken.
-UNUSED = {"clocks_left_in_line", "enabled", "pf_priority_score", "shown_grp0", "shown_grp1", "sound", "b", "ddrb"}
-
-
 @pytest.mark.parametrize("rom", ["montezuma_revenge", "pitfall2", "klax", "breakout"])
 def test_every_field_of_ale_pys_states_is_checked(rom):
     """Whatever is put into a field, the state is refused with its reason, or is one that the console plays on from."""

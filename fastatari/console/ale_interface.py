@@ -186,6 +186,28 @@ class ALEInterface(Display):
         least, most = self._clamp
         return min(max(reward, least), most)
 
+    def play_step(self, action: Action, frames: int, drawn: int, first: UInt8Array, second: UInt8Array) -> int:
+        """Play some frames with an action in one call, and write the last two screens. ale-py has no such method.
+
+        Args:
+            action (Action): the action.
+            frames (int): how many; fewer if the game is over before.
+            drawn (int): which of them are looked at, a bit each: the last one, and the one before if its screen counts.
+            first (uint8[H, 160]): where the screen of the last frame but one is written to, if that was looked at and
+                played; else the same as to `second`.
+            second (uint8[H, 160]): where the last screen is written to.
+
+        Returns:
+            int: the sum of the rewards.
+        """
+        c = self._console
+        end = c.episode_frame_number + frames
+        reward = self._act_frames(self._address, action._value_, PADDLE_STEP, frames, drawn)
+        second[:] = self._read_picture()
+        is_complete = c.episode_frame_number == end and drawn & drawn - 1
+        first[:] = self._pictures[1 - c.current] if is_complete else second
+        return reward
+
     def reset_game(self) -> None:
         """Begin a game.
 
