@@ -58,9 +58,10 @@ class _StepRules:
         is_pooled (bool): whether a plane is made of two screens.
         first_frames (range): the frames of a step up to the one whose screen is the first of its plane.
         last_frames (range): those after it, up to the one whose screen is the second.
-        drawn (int): the frames whose screens these are, a bit each; the highest stands for all later ones too.
+        drawn (int): the frames whose screens these are, a bit each.
         watches_lives (bool): whether a lost life ends a step.
         plays_on (bool): whether nothing has to be looked at between the frames of a step.
+        plays_at_once (bool): whether a console that can do that plays all frames of a step in one call.
         least_lives (int): how many lives have to be left for one to count as lost.
         reports_lives (bool): whether a lost life is `terminated`.
         ends_by_life (bool): whether the episode is over then.
@@ -79,6 +80,7 @@ class _StepRules:
     drawn: int
     watches_lives: bool
     plays_on: bool
+    plays_at_once: bool
     least_lives: int
     reports_lives: bool
     ends_by_life: bool
@@ -99,9 +101,10 @@ def _read_rules(rules: AtariRules, stops_at_end: bool) -> _StepRules:
         is_pooled=is_pooled,
         first_frames=range(rules.frame_skip - is_pooled),
         last_frames=range(is_pooled),
-        drawn=sum({1 << min(frame, 62) for frame in range(rules.frame_skip - 1 - is_pooled, rules.frame_skip)}),
+        drawn=sum(1 << frame for frame in range(rules.frame_skip - 1 - is_pooled, rules.frame_skip)),
         watches_lives=watches_lives,
         plays_on=stops_at_end and not watches_lives,
+        plays_at_once=rules.frame_skip < 63 and not (watches_lives and rules.life_reference == "frame"),
         least_lives=0 if rules.counts_last_life else 1,
         reports_lives=rules.life_loss != "ignore",
         ends_by_life=rules.life_loss != "report",
@@ -297,7 +300,13 @@ class Engine:
         self._screen = None
         rules, reference = self._step_rules, self._reference
         frames, cut = rules.frame_skip, None
-        if rules.plays_on and self._frames_left > frames:
+        if rules.plays_at_once and self._act_and_read is not None and self._frames_left > frames:
+            lives = reference if rules.watches_lives else 0
+            reward_sum, cut = self._act_and_read(
+                ale_action, frames, rules.drawn, rules.least_lives, lives, *self._screens
+            )
+            raw_reward = float(reward_sum)
+        elif rules.plays_on and self._frames_left > frames:
             # All frames, whatever happens: as good as to look after each, and faster, where the emulator does nothing
             # after the end of a game.
             raw_reward = self._play_all(ale_action)
@@ -359,8 +368,6 @@ class Engine:
         """Play all frames of a step and read the two screens of its plane; return the sum of the rewards."""
         rules = self._step_rules
         first, second = self._screens
-        if self._act_and_read is not None:
-            return float(self._act_and_read(action, rules.frame_skip, rules.drawn, first, second))
         act, read_screen = self._act, self._read_screen
         raw_reward = 0.0
         for _ in rules.first_frames:

@@ -11,7 +11,6 @@ import numpy.typing as npt
 from fastatari import area, kernels
 from fastatari.block import pack
 from fastatari.checks import check_array, check_choice, check_flag, check_integer, check_pair
-from fastatari.jit import notice_of_compilation
 from fastatari.palette import GRAYS, LUMA, PALETTES, gray_pairs, pool_levels, pool_table, to_gray
 from fastatari.ring import PlaneRing
 
@@ -143,9 +142,9 @@ class FrameStack:
         self.has_reset = False
         self.shape = stack_shape(self.size, self.stack_num, grayscale_obs, stack_axis)
 
-        with notice_of_compilation():
-            self.push_into(NOWHERE, 0)
-            self._read_into(np.empty(self.shape, np.uint8).reshape(-1), 0)
+        # The first of a process loads the kernels, or compiles them.
+        self.push_into(NOWHERE, 0)
+        self._read_into(np.empty(self.shape, np.uint8).reshape(-1), 0)
 
     def _make_desk(self, luma: Sequence[float]) -> tuple[npt.NDArray[np.uint64], kernels.Desk]:
         height, width = self.screen_shape

@@ -1,22 +1,24 @@
-"""How the functions of `kernels` are compiled and kept on disk, and that their user hears of it."""
+"""How the functions of `kernels` are compiled and kept on disk."""
 
-import contextlib
 import os
 import pickle
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
 import numpy as np
-from numba.core import config, event
+from numba.core import config
 from numba.core.caching import _Cache
 from numba.core.compiler import CompileResult
 from numba.core.serialize import dumps
 from numba.extending import intrinsic
 
 from fastatari.compiler import cache
+from fastatari.compiler.notice import announce
+
+# What of numba's settings decides about machine code.
+SETTINGS = ("BOUNDSCHECK", "DEBUGINFO_DEFAULT", "ENABLE_AVX", "LOOP_VECTORIZE", "OPT", "SLP_VECTORIZE")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -71,7 +73,13 @@ class DiskCache(_Cache):
         elif chosen != "host":
             targets.insert(0, (triple, chosen, ""))
         keys = [self._make_key(signature, target) for target in targets]
-        entry = cache.load(self._name, [key for key in keys if key])
+        result = self._load([key for key in keys if key], target_context)
+        if result is None:
+            announce()  # numba compiles it next
+        return result
+
+    def _load(self, keys: list[str], target_context: Any) -> Any:
+        entry = cache.load(self._name, keys)
         if entry is None:
             return None
         try:
@@ -103,7 +111,9 @@ class DiskCache(_Cache):
         """Return the key of the machine code for argument types and a triple, a CPU and its features."""
         if not self._is_enabled:
             return None
-        parts = (*target, f"numba {numba.__version__}, numpy {np.__version__}", self._function.__qualname__, signature)
+        settings = [f"{name} {getattr(config, name)!r}" for name in SETTINGS]
+        versions = f"numba {numba.__version__}, numpy {np.__version__}"
+        parts = (*target, versions, *settings, self._function.__qualname__, signature)
         try:
             return cache.make_key("; ".join(map(str, parts)), self._function.__code__.co_filename, __file__)
         except OSError:  # there is no file of its sources by which to know whether they changed
@@ -118,27 +128,3 @@ def emitted(emit: Callable[..., Any]) -> Callable[[Callable[P, R]], Callable[P, 
         return function
 
     return replace
-
-
-class _Notice(event.Listener):
-    """Says once on stderr what takes so long."""
-
-    is_given = False
-
-    def on_start(self, _: Any) -> None:
-        if not self.is_given:
-            sys.stderr.write("fastatari: compiling its kernels for this machine, once; this takes some seconds\n")
-            self.is_given = True
-
-    def on_end(self, _: Any) -> None:
-        pass
-
-
-@contextlib.contextmanager
-def notice_of_compilation() -> Iterator[None]:
-    """Say on stderr that the kernels are being compiled, if they are not found on disk."""
-    with event.install_listener("numba:compile", _NOTICE):
-        yield
-
-
-_NOTICE = _Notice()

@@ -20,6 +20,7 @@ from fastatari.compiler import cache
 
 KEY, OTHER_KEY = "one key", "another key"
 CODE = np.random.default_rng(0).bytes(5000)
+NOTICE = "fastatari: compiling for this machine, once; this takes some seconds\n"
 
 # Users of the process are told apart, and root passes by every permission.
 IS_ROOT = sys.platform != "win32" and os.geteuid() == 0
@@ -303,7 +304,7 @@ def test_what_root_compiled_ahead_is_used_by_others_who_cannot_write_there(tmp_p
         result = run(program, env={**os.environ, "FASTATARI_CACHE_DIR": str(shared)}, check=False)
     finally:
         shutil.rmtree(shared, ignore_errors=True)
-    assert (result.stdout, result.stderr) == ("found True\n", "")
+    assert (result.stdout, result.stderr) == ("found True\n", NOTICE)
 
 
 def test_a_file_that_was_kept_elsewhere_is_brought_to_the_folder(folder, second_folder):
@@ -389,9 +390,11 @@ def test_many_processes_at_once(folder, tmp_path, locks):
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(16)]
     time.sleep(1)
     log.with_suffix(".go").touch()
-    assert {(process.communicate()[1], process.returncode) for process in processes} == {("", 0)}
-    if locks == "locked":
-        assert log.read_text() == "built\n"
+    said = [process.communicate()[1] for process in processes]
+    assert {process.returncode for process in processes} == {0}
+    count = log.read_text().count("built\n")
+    assert count == 1 or locks == "unlocked"
+    assert sorted(said) == [""] * (16 - count) + [NOTICE] * count
     assert len(names(folder)) == 1
     assert names(folder, ".tmp") == []
 
@@ -465,6 +468,39 @@ def test_the_folders_in_their_order(folder, second_folder, tmp_path, monkeypatch
     assert cache.folders() == [Path("/home/somebody/.cache/fastatari/code"), second_folder]
 
 
+# The notice.
+
+BUILD_TWO = """
+    import sys
+    from fastatari.compiler import cache
+    def build():
+        sys.stderr.write("building\\n")
+        return b"code"
+    for name in ("one", "two"):
+        cache.load_or_build(name, "key", build)
+"""
+
+
+def test_a_process_that_compiles_says_so_once_and_before(folder):
+    assert run(BUILD_TWO).stderr == NOTICE + 2 * "building\n"
+    assert run(BUILD_TWO).stderr == ""
+
+
+@pytest.mark.parametrize("stderr", ["None", "open('/dev/full', 'w')", "closed"])
+def test_the_notice_may_get_lost(folder, stderr):
+    program = """
+        import io, os, sys
+        from fastatari.compiler import cache
+        closed = io.StringIO()
+        closed.close()
+        sys.stderr = {}
+        print(cache.load_or_build("one", "key", lambda: b"code").code, flush=True)
+        os._exit(0)
+    """
+    result = run(program.format(stderr))
+    assert (result.stdout, result.stderr) == ("b'code'\n", "")
+
+
 # What numba compiles.
 
 MODULE = """
@@ -495,7 +531,7 @@ def use(tmp_path, folder):
     """Runs a jitted function in a process of its own; returns how often it was compiled, and its file."""
     (tmp_path / "weighing.py").write_text(MODULE)
 
-    def use(program=USE, arguments=("int64",), environment=None, expected_warnings=0):
+    def use(program=USE, arguments=("int64",), environment=None, expected_warnings=0, notices=None):
         path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
         variables = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "always::RuntimeWarning"}
         result = run(
@@ -503,6 +539,7 @@ def use(tmp_path, folder):
         )
         assert result.stderr.count("RuntimeWarning") == expected_warnings, result.stderr
         assert not expected_warnings or str(folder) in result.stderr
+        assert notices is None or result.stderr == notices * NOTICE
         count, _, file = result.stdout.strip().partition(" ")
         return int(count), None if file == "None" else Path(file)
 
@@ -510,11 +547,11 @@ def use(tmp_path, folder):
 
 
 def test_a_function_of_numba_is_compiled_once(use, folder):
-    count, path = use()
+    count, path = use(notices=1)
     assert (count, path.parent) == (1, folder)
     assert use() == (0, path)
     assert use(arguments=["uint8"])[0] == 1
-    assert use(arguments=["uint8"])[0] == 0
+    assert use(arguments=["uint8"], notices=0)[0] == 0
     assert use()[1] == path
 
 
@@ -552,6 +589,17 @@ def test_a_change_of_the_sources_is_noticed(use, tmp_path):
     count, other = use()
     assert count == 1
     assert other != path
+
+
+@pytest.mark.parametrize("variable", ["NUMBA_BOUNDSCHECK", "NUMBA_OPT", "NUMBA_LOOP_VECTORIZE"])
+def test_settings_of_numba_that_decide_about_the_code_are_in_its_key(use, variable):
+    value = "1" if variable == "NUMBA_BOUNDSCHECK" else "0"
+    _, path = use()
+    count, other = use(environment={variable: value})
+    assert count == 1
+    assert other != path
+    assert use(environment={variable: value}) == (0, other)
+    assert use() == (0, path)
 
 
 def test_nothing_can_be_written_for_numba(use, folder, second_folder):
@@ -594,7 +642,12 @@ PLAY = """
             FrameStack(order=order, stack_axis=axis)
     FrameStack(order="max-resize-gray", grayscale_obs=False, palette="pal")
     FrameStack(order="gray-max-resize", size=(210, 160), gray="ale", stack_num=1)
-    print(count.number)
+    from fastatari.console import machine_code
+    machine_code.build_text = lambda: sys.exit("the console is compiled again")
+    import fastatari
+    env = fastatari.AtariEnv("pong")
+    env.reset(seed=1)
+    print(count.number, env.step(2)[0].shape, machine_code.prepare().path)
 """
 
 
@@ -619,21 +672,26 @@ def console(monkeypatch):
 
 
 @pytest.mark.parametrize("cpu", ["host", "generic"])
-def test_compiling_ahead(console, folder, tmp_path, capsys, cpu):
+def test_compiling_ahead(folder, tmp_path, capsys, cpu):
     output = tmp_path / "image"
     assert main(["compile", "--cpu", cpu, "--output", str(output)]) == 0
     assert os.environ["FASTATARI_CACHE_DIR"] == str(folder.parent)
     text = capsys.readouterr().out
-    assert f"the console: {output}/code/console.code (compiled now)" in text
+    assert re.search(f"^the console: {output}/code/console-.*[.]code .compiled now.$", text, re.M)
     for name in ("push_after_resize", "push_before_resize", "read"):
         assert f"the picture kernel {name}: {output}/code/kernels.{name}-" in text
     assert "4 of 4 compiled for" in text
     assert f"set FASTATARI_CACHE_DIR={output}" in text
-    assert names(folder.parents[1] / "image" / "code")
-    assert run(PLAY, env={**os.environ, "FASTATARI_CACHE_DIR": str(output)}).stdout == "0\n"
+    assert len(names(output / "code")) == 4
+    (console,) = (output / "code").glob("console-*.code")
+    environments = [{}, {"FASTATARI_CPU": cpu}]  # without the variable, generic code is taken as well
+    for environment in environments:
+        played = run(PLAY, env={**os.environ, "FASTATARI_CACHE_DIR": str(output), **environment})
+        assert (played.stdout, played.stderr) == (f"0 (84, 84, 4) {console}\n", "")
 
     assert main(["compile", "--cpu", cpu, "--output", str(output)]) == 0
-    assert "1 of 4 compiled for" in capsys.readouterr().out
+    assert "0 of 4 compiled for" in capsys.readouterr().out
+    assert len(names(output / "code")) == 4
 
 
 def test_compiling_without_the_extra(console, folder, tmp_path, capsys, monkeypatch):

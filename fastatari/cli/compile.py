@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastatari.compiler import cache
+from fastatari.compiler.notice import no_notice
 
 # The functions of `fastatari.kernels` that are compiled, and an order of `FrameStack` with which each is called.
 _KERNELS = {"push_after_resize": "gray-resize-max", "push_before_resize": "gray-max-resize", "read": "gray-max-resize"}
@@ -61,7 +62,8 @@ def _run(cpu: str) -> int:
     started = time.perf_counter()
     parts: list[Part] = []
     try:
-        with _show_progress(f"compiling for {_describe(cpu)}", 1 + len(_KERNELS)) as advance, _warnings_in_words():
+        progress = _show_progress(f"compiling for {_describe(cpu)}", 1 + len(_KERNELS))
+        with progress as advance, no_notice(), _warnings_in_words():
             for part in _compile(cpu):
                 # From a folder that was once the second best.
                 parts.append(part._replace(path=part.path and str(cache.bring(Path(part.path)))))

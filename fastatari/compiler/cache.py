@@ -25,6 +25,8 @@ from typing import NamedTuple
 import llvmlite
 from llvmlite import binding as llvm
 
+from fastatari.compiler.notice import announce
+
 if sys.platform != "win32":
     import fcntl
 
@@ -78,7 +80,7 @@ class _Complaint:
 _COMPLAINT = _Complaint()
 
 
-def make_key(target: str, *sources: str | Path | ModuleType) -> str:
+def make_key(target: str, *sources: str | os.PathLike[str] | ModuleType) -> str:
     """Return a key of compiled code: all that decides about it.
 
     Args:
@@ -103,7 +105,7 @@ def make_key(target: str, *sources: str | Path | ModuleType) -> str:
 def load_or_build(name: str, key: str, build: Callable[[], bytes], alternatives: Sequence[str] = ()) -> Entry:
     """Return compiled code from disk, or build it and keep it there.
 
-    Processes that begin at once wait some seconds for the one that builds.
+    Processes that begin at once wait some seconds for the one that builds, which says on stderr that it does.
 
     Args:
         name (str): what the code is: letters, digits, dots and underscores; its file's name begins with it.
@@ -124,6 +126,7 @@ def load_or_build(name: str, key: str, build: Callable[[], bytes], alternatives:
         with _turn(name):
             entry = load(name, keys)
             if entry is None:
+                announce()
                 code = build()
                 entry = Entry(code, save(name, key, code), is_new=True)
     return entry
@@ -236,7 +239,7 @@ def _user_folder() -> Path:
     return folder
 
 
-def _hash_sources(sources: Sequence[str | Path | ModuleType]) -> str:
+def _hash_sources(sources: Sequence[str | os.PathLike[str] | ModuleType]) -> str:
     digest = hashlib.sha256()
     for source in sources:
         path = Path((source.__file__ or "") if isinstance(source, ModuleType) else source)

@@ -26,7 +26,7 @@ from fastatari.console.display import Display, refuse_to_act
 from fastatari.console.games.facts import DIFFICULTIES, LEGAL_ACTIONS, MINIMAL_ACTIONS, MODES
 from fastatari.console.inputs import PADDLE_STEP
 from fastatari.console.memory import Consoles
-from fastatari.console.saved import ALEState, clone_state, restore_state
+from fastatari.console.saved import CURRENT, OVER, ALEState, clone_state, restore_state
 
 UInt8Array = npt.NDArray[np.uint8]
 
@@ -48,6 +48,8 @@ class ALEInterface(Display):
 
     __slots__ = (
         "_act_frames",
+        "_act_until",
+        "_can_truncate",
         "_clamp",
         "_frame_skip",
         "_game",
@@ -63,8 +65,10 @@ class ALEInterface(Display):
     def __init__(self) -> None:
         super().__init__()
         self._act_frames: Callable[..., int] = refuse_to_act
+        self._act_until: Callable[..., int] = refuse_to_act
         self._frame_skip, self._last_frame = 1, 0
         self._clamp: tuple[int, int] | None = None
+        self._can_truncate = False
         # Whether the screen was read after each of the last acts, a bit each, and what followed such a history last: a
         # frame is drawn if its screen is going to be read, and run again if that was not foreseen.
         self._history = 0
@@ -111,8 +115,10 @@ class ALEInterface(Display):
         self._clamp = self._settings.clamp
         is_watched = self._settings["truncate_on_loss_of_life"]
         self._start_lives = _find_start_lives(c.game) if is_watched else -(2**31)
+        self._can_truncate = is_watched or c.max_num_frames_per_episode > 0
         self._act_frames = self._act_watching_lives if is_watched else functions.act_frames
         self._reset_game = functions.reset_game
+        self._act_until = functions.act_until
 
     def getLegalActionSet(self) -> list[Action]:
         """Return the actions that the game takes."""
@@ -186,27 +192,35 @@ class ALEInterface(Display):
         least, most = self._clamp
         return min(max(reward, least), most)
 
-    def play_step(self, action: Action, frames: int, drawn: int, first: UInt8Array, second: UInt8Array) -> int:
-        """Play some frames with an action in one call, and write the last two screens. ale-py has no such method.
+    def play_step(
+        self, action: Action, frames: int, drawn: int, least: int, lives: int, first: UInt8Array, second: UInt8Array
+    ) -> tuple[int, int | None]:
+        """Play some frames in one call, until the game is over or a life is lost; ale-py has no such method.
 
         Args:
             action (Action): the action.
-            frames (int): how many; fewer if the game is over before.
+            frames (int): how many.
             drawn (int): which of them are looked at, a bit each: the last one, and the one before if its screen counts.
-            first (uint8[H, 160]): where the screen of the last frame but one is written to, if that was looked at and
-                played; else the same as to `second`.
-            second (uint8[H, 160]): where the last screen is written to.
+            least (int): how many lives have to be left for one to count as lost.
+            lives (int): how many there were; 0 where losing one is not to end the step.
+            first (uint8[H, 160]): where the screen of the last frame but one is written to, if that is looked at, else
+                the last one, too.
+            second (uint8[H, 160]): where the last screen is written to. Neither is, if not all frames were played.
 
         Returns:
-            int: the sum of the rewards.
+            tuple: the sum of the rewards, and which frame ended the step, if one did.
         """
-        c = self._console
-        end = c.episode_frame_number + frames
-        reward = self._act_frames(self._address, action._value_, PADDLE_STEP, frames, drawn)
-        second[:] = self._read_picture()
-        is_complete = c.episode_frame_number == end and drawn & drawn - 1
-        first[:] = self._pictures[1 - c.current] if is_complete else second
-        return reward
+        c, memory = self._console, self._memory
+        begin = c.episode_frame_number
+        reward = self._act_until(self._address, action._value_, PADDLE_STEP, frames, drawn, least, lives)
+        played = c.episode_frame_number - begin
+        if played == frames:
+            current = memory[CURRENT]
+            second[:] = self._pictures[current]
+            first[:] = self._pictures[1 - current if drawn & drawn - 1 else current]
+        if memory[OVER] or least <= c.lives < lives:
+            return reward, max(played - 1, 0)
+        return reward, None
 
     def reset_game(self) -> None:
         """Begin a game.
@@ -220,26 +234,32 @@ class ALEInterface(Display):
 
     def game_over(self, with_truncation: bool = True) -> bool:
         """Return whether the game is over, by its own rules or, with `with_truncation`, by the settings."""
-        is_over = self._console.over != 0
-        return is_over or (check_flag("game_over", "with_truncation", with_truncation) and self.game_truncated())
+        is_over: bool = self._console.over != 0
+        if with_truncation is not True:
+            return is_over or (check_flag("game_over", "with_truncation", with_truncation) and self.game_truncated())
+        return is_over or (self._can_truncate and self.game_truncated())
 
     def game_truncated(self) -> bool:
         """Return whether the settings end the game: by the number of its frames, or because a life was lost."""
         c = self._console
         limit = c.max_num_frames_per_episode
-        return 0 < limit <= c.episode_frame_number or c.lives < self._start_lives
+        is_truncated: bool = 0 < limit <= c.episode_frame_number or c.lives < self._start_lives
+        return is_truncated
 
     def lives(self) -> int:
         """Return the lives that are left."""
-        return self._console.lives
+        lives: int = self._console.lives
+        return lives
 
     def getFrameNumber(self) -> int:
         """Return how many frames were played since the ROM was loaded."""
-        return self._console.frame_number
+        number: int = self._console.frame_number
+        return number
 
     def getEpisodeFrameNumber(self) -> int:
         """Return how many frames were played since the last reset."""
-        return self._console.episode_frame_number
+        number: int = self._console.episode_frame_number
+        return number
 
     # States.
 

@@ -25,7 +25,10 @@ _FRESH: Any = object()
 
 
 class NotLoaded:
-    """Stands for the memory of a console before there is one."""
+    """Stands for a console, and for its memory, before there is one."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(_NOT_SET)
 
     def __getitem__(self, index: int) -> int:
         raise RuntimeError(_NOT_SET)
@@ -41,7 +44,7 @@ class Display(Configurable):
 
     __slots__ = (
         "_address",
-        "_console_or_none",
+        "_console",
         "_consoles",
         "_draw_picture",
         "_gray",
@@ -54,7 +57,7 @@ class Display(Configurable):
 
     def __init__(self) -> None:
         super().__init__()
-        self._console_or_none: Console | None = None
+        self._console: Any = NotLoaded()
         self._memory: Any = NotLoaded()
         self._address = 0
         # Whether the screen was read after the last act.
@@ -63,7 +66,7 @@ class Display(Configurable):
     def _connect(self, consoles: Consoles, draw_picture: Callable[[int], int]) -> None:
         """Show the first of some consoles."""
         c = consoles[0]
-        self._consoles, self._console_or_none, self._address = consoles, c, int(consoles.addresses[0])
+        self._consoles, self._console, self._address = consoles, c, int(consoles.addresses[0])
         block = consoles.blocks[0]
         self._memory = block.data
         ram: Any = Console.ram
@@ -73,12 +76,6 @@ class Display(Configurable):
         self._rgb, self._gray = rgb_table(palette), gray_table(palette, "ale").tobytes()
         self._draw_picture = draw_picture
         self._was_read = 1
-
-    @property
-    def _console(self) -> Console:
-        if self._console_or_none is None:
-            raise RuntimeError(_NOT_SET)
-        return self._console_or_none
 
     def _read_picture(self) -> UInt8Array:
         """Return the screen; it is drawn now if it was not."""

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import fastatari.compiler
@@ -32,6 +33,7 @@ def build_text() -> str:
     module.add(decoding.decode, export=True)
     module.add(frame.draw_picture, export=True)
     module.add(play.act_frames, export=True)
+    module.add(play.act_until, export=True)
     module.add(reset.reset_game, export=True)
     module.add(reset.power_on, export=True)
     module.add(play.act_all, export=True)
@@ -75,7 +77,7 @@ def prepare(cpu: str | None = None) -> Prepared:
 
 def _key(target: Target) -> str:
     package = Path(fastatari.console.__file__).parent
-    sources = (fastatari.compiler, fastatari.console, *sorted(package.rglob("*.json")))
+    sources: tuple[ModuleType | Path, ...] = (fastatari.compiler, fastatari.console, *sorted(package.rglob("*.json")))
     return cache.make_key(f"{target}; level {LEVEL}", *sources)
 
 
@@ -108,6 +110,7 @@ class Functions:
         self.decode = self._function("decode", 1)
         self.draw_picture = self._function("draw_picture", 1)
         self.act_frames = self._function("act_frames", 5)
+        self.act_until = self._function("act_until", 7)
         self.reset_game = self._function("reset_game", 1)
         self.power_on = self._function("power_on", 3)
         self.act_all = self._function("act_all", 6)

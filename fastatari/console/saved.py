@@ -38,7 +38,7 @@ def _offset(name: str) -> int:
 
 # Where in the block state ends, without and with the generator of the actions, which comes last.
 WITHOUT_GENERATOR, WITH_GENERATOR = _offset("action_generator"), _offset("registers")
-HAS_START, IS_DRAWN, CURRENT = _offset("has_start"), _offset("is_drawn"), _offset("current")
+HAS_START, IS_DRAWN, CURRENT, OVER = map(_offset, ("has_start", "is_drawn", "current", "over"))
 _FRAME_STARTS, _MACHINE = _offset("frame_starts"), ctypes.sizeof(Machine)
 _SCREENS = _offset("screens")
 _NUMBERS = {name: _offset(name) for name in ("frame_number", "episode_frame_number", "mode", "difficulty")}
