@@ -3,11 +3,13 @@ import os
 import re
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 import fastatari
+from fastatari.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,7 +31,7 @@ IMPORTS = {
     "kernels": {"jit", "llvmlite", "numba"},
     "area": {"kernels"},
     "block": {"kernels"},
-    "frames": {"area", "block", "checks", "gymnasium", "jit", "kernels", "palette", "ring"},
+    "frames": {"area", "block", "checks", "gymnasium", "kernels", "palette", "ring"},
     "rules": {"area", "checks", "frames", "gymnasium"},
     "emulator": {"ale_py", "checks", "console", "errors", "generators", "palette"},
     "engine": {"checks", "emulator", "frames", "generators", "gymnasium", "palette", "rules"},
@@ -46,6 +48,19 @@ IMPORTS = {
     },
     "__init__": {"console", "env", "errors", "frames", "game", "labml", "rules", "vector"},
 }  # fmt: skip
+
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def find_examples(document):
+    return re.findall(r"```python\n(.*?)```", document.read_text(), re.S)
+
+
+EXAMPLES = [
+    pytest.param(program, id=f"{path.name} {number}")
+    for path in DOCUMENTS
+    for number, program in enumerate(find_examples(path), 1)
+]
 
 
 def run(*command, **kwargs):
@@ -83,6 +98,32 @@ def test_packages_import_only_what_is_below_them(package, allowed):
         assert not re.search(r"^\s*from fastatari import", path.read_text(), re.M), path
 
 
+@pytest.mark.parametrize("package", ["compiler", "console", "cli"])
+def test_files_are_short_and_say_what_they_are(package):
+    for path in (ROOT / "fastatari" / package).rglob("*.py"):
+        text = path.read_text()
+        assert text.count("\n") <= 400, path
+        docstring = ast.get_docstring(ast.parse(text)) or ""
+        assert re.match(r"[^\n]{15,}", docstring), path
+
+
+def test_parts_of_the_console_know_only_what_is_below_them():
+    """Whoever imports whom among the console's files: there is no circle."""
+    folder = ROOT / "fastatari" / "console"
+    imports = {}
+    for path in folder.rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        imports[name] = set()
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom):
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                imports[name] |= names | {node.module}
+            elif isinstance(node, ast.Import):
+                imports[name] |= {alias.name for alias in node.names}
+    imports = {name: found & imports.keys() - {name} for name, found in imports.items()}
+    assert len(list(TopologicalSorter(imports).static_order())) == len(imports)  # or it is a CycleError
+
+
 def test_compiled_functions_live_in_one_file():
     for path in (ROOT / "fastatari").rglob("*.py"):
         assert path.stem in {"jit", "kernels"} or "numba" not in re.findall(
@@ -111,16 +152,40 @@ def test_version_is_in_the_changelog():
     assert f"## [{fastatari.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
 
 
-def test_readme_examples_run():
-    readme = (ROOT / "README.md").read_text()
-    assert not re.search(r"@[A-Z]+@", readme)
-    programs = re.findall(r"```python\n(.*?)```", readme, re.S)
-    assert programs
-    for program in programs:
-        outcome = run(sys.executable, "-P", "-W", "error", "-c", program)
-        assert outcome.returncode == 0, outcome.stderr
-        expected = re.findall(r"# prints (.*)$", program, re.M)
-        assert outcome.stdout.splitlines() == expected
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_documents_are_whole(document):
+    text = document.read_text()
+    assert not re.search(r"@[A-Z]+@", text)
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
+    for target in re.findall(r"\]\(([^)#:]+)\)", prose):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("program", EXAMPLES)
+def test_examples_run(program, tmp_path):
+    (tmp_path / "example.py").write_text(program)
+    outcome = run(sys.executable, "-P", "-W", "error", tmp_path / "example.py")
+    assert outcome.returncode == 0, outcome.stderr
+    assert outcome.stdout.splitlines() == re.findall(r"# prints (.*)$", program, re.M)
+    assert outcome.stderr == ""
+
+
+def test_every_document_of_code_has_examples():
+    counts = {path.name: len(find_examples(path)) for path in DOCUMENTS}
+    assert counts["README.md"] >= 4
+    assert counts["compiler.md"] >= 1
+    assert counts["console.md"] >= 5
+
+
+@pytest.mark.parametrize("command", ["compile", "demo", "verify"])
+def test_commands_in_documents_are_those_of_the_program(command, capsys):
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
+    text = "\n".join(path.read_text() for path in DOCUMENTS)
+    lines = re.findall(rf"\bfastatari {command}\b([^#&`\n]*)", text)
+    assert lines
+    assert set(re.findall(r"--[a-z-]+", " ".join(lines))) <= known
 
 
 @pytest.mark.parametrize(

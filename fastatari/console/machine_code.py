@@ -14,10 +14,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import llvmlite.binding as llvm
+
 import fastatari.compiler
 import fastatari.console
 from fastatari.compiler import Module, cache, native
 from fastatari.compiler.native import Target
+
+# Where LLVM calls handlers at the tail in the way that `cpu.running` needs.
+ARCHITECTURES = ("x86_64", "aarch64", "arm64")
+LEAST_LLVM = 20
 
 # LLVM's level of optimisation: 2 and 3 take longer and give nothing.
 LEVEL = 1
@@ -66,13 +72,33 @@ def prepare(cpu: str | None = None) -> Prepared:
 
     Raises:
         ValueError: there is no such processor on this architecture.
+        RuntimeError: the console cannot be compiled for this architecture, or not by this version of llvmlite.
     """
     begin = time.perf_counter()
     chosen = cpu or os.environ.get("FASTATARI_CPU") or None
     target = Target.from_name(chosen or "host")
+    check_support(target.triple, llvm.llvm_version_info)
     alternatives = () if chosen else (_key(Target.generic()),)
     entry = cache.load_or_build("console", _key(target), lambda: _compile(target), alternatives)
     return Prepared(entry.code, entry.path, time.perf_counter() - begin, entry.is_new)
+
+
+def check_support(triple: str, version: tuple[int, ...]) -> None:
+    """Check that the console can be compiled; LLVM would end the process where it cannot.
+
+    Raises:
+        RuntimeError: it cannot be for this architecture, or not by this version of LLVM.
+    """
+    if triple.split("-", maxsplit=1)[0] not in ARCHITECTURES:
+        raise RuntimeError(
+            f"fastatari's console can be compiled for {', '.join(ARCHITECTURES)}; this is {triple}. "
+            'Elsewhere `console="ale"` plays on ale-py\'s emulator'
+        )
+    if version[0] < LEAST_LLVM:
+        raise RuntimeError(
+            f"fastatari's console needs LLVM {LEAST_LLVM}, which comes with llvmlite 0.45 and numba 0.62; "
+            f"this is LLVM {'.'.join(map(str, version))}"
+        )
 
 
 def _key(target: Target) -> str:
