@@ -6,7 +6,8 @@ import re
 import pytest
 from ale_py.roms import get_all_rom_ids, get_rom_path
 
-from fastatari.console.properties import CARTRIDGE_TYPES, MD5_NAMES, Properties, detect_cartridge, find_properties
+from fastatari.console import cartridges
+from fastatari.console.properties import MD5_NAMES, Properties, detect_cartridge, find_properties
 
 # Those that are not of 2K or 4K, which their size tells.
 BANKED = {
@@ -35,7 +36,7 @@ def test_all_roms_have_the_right_cartridge():
     for kind, names in BANKED.items():
         assert {name for name, other in found.items() if other == kind} == names
 
-    assert set(found.values()) == set(CARTRIDGE_TYPES)
+    assert set(found.values()) == set(cartridges.TYPES)
     for kind, size in (("2K", 2048), ("4K", 4096), ("F8", 8192)):
         assert {len(read(name)) for name, other in found.items() if other == kind} == {size}
 

@@ -6,13 +6,12 @@ A ROM is known by the MD5 of its bytes. Any other has the defaults of `Propertie
 import hashlib
 from typing import NamedTuple
 
-CARTRIDGE_TYPES = ("2K", "4K", "F8", "F6", "F8SC", "F6SC", "E0", "FE", "DPC")
+from fastatari.console.cartridges import BANK_SIZE
 
 TV_FORMATS = ("NTSC", "PAL", "AUTO")
 # The rows of the picture, if the properties say nothing else.
 NTSC_HEIGHT, PAL_HEIGHT = 210, 250
 
-BANK_SIZE = 4096
 _SIZES = {2048: "2K", 4096: "4K", 8192: "F8, F8SC, E0, FE", 16384: "F6, F6SC", 10495: "DPC"}
 _SUPER_CHIP_BYTES = 256  # ports of 128 bytes of RAM, once to write, once to read
 _ABSOLUTE_ACCESSES = frozenset(b"\x0c\x2c\x8c\x8d\x8e\xac\xad\xae\xcd")  # NOP BIT STY STA STX LDY LDA LDX CMP
@@ -207,7 +206,7 @@ def find_properties(image: bytes) -> Properties:
 
 
 def detect_cartridge(image: bytes) -> str:
-    """Return the type of a ROM's cartridge, one of `CARTRIDGE_TYPES`, from its size and contents.
+    """Return the type of a ROM's cartridge, one of `cartridges.TYPES`, from its size and contents.
 
     It is right for all ROMs that are known. For others of 8 or 16 kilobytes it is a guess from how the hardware works,
     and ale-py's may be another: what lies behind the ports of a Super Chip's RAM cannot be read, so it is filled with
