@@ -1,8 +1,8 @@
-"""One process: a step beside emulation alone and beside the reference, and how long each part of it takes.
+"""One process: a step beside ale-py's act alone and beside the reference, and how long each part of it takes.
 
-Emulation alone is the limit: the same frames of the same episodes as the game plays them, by calls of ``act`` without
-anything between. What it leaves out are reads of lives and screens, planes, observations, and resets, whose emulation
-is not in it either: it goes from the end of an episode to the next while the clock stands.
+Act alone is the same frames of the same episodes as the game plays them, by calls of ``ale_py.ALEInterface.act``
+without anything between: no pipeline on ale-py's emulator can be faster. What it leaves out are reads of lives and
+screens, planes, observations, and resets: it goes from the end of an episode to the next while the clock stands.
 
 An `AtariEnv` is measured in the same way, but not taken to pieces: its reference is gymnasium's own.
 """
@@ -22,26 +22,25 @@ import fastatari.env
 import fastatari.game
 from fastatari import AtariEnv, Game
 from fastatari.cli import reference
-from fastatari.cli.reference import ReferenceGame
-from fastatari.emulator import Console
+from fastatari.emulator import Console, ConsoleName
 from fastatari.engine import Engine
 
-OURS, LIMIT, THEIRS = "fastatari", "emulation alone", "reference"
+OURS, ACT_ALONE, THEIRS = "fastatari", "ale-py's act alone", "reference"
 
-# The parts of a step. REST is the Python around the others. Of the reference it is in STACK, because the operations on
-# the float64 stack are between the lines of its step.
-EMULATE = "emulate"
+# The parts of a step. CONSOLE is all frames and the screens of a step in one call (`ALEInterface.play_step`); of the
+# reference it is ``act``. REST is the Python around the others. Of the reference it is in STACK, because the operations
+# on the float64 stack are between the lines of its step. READ, QUERY and GYMNASIUM are only the reference's.
+CONSOLE = "console"
 RESET = "reset"
 READ = "read screens"
 PLANE = "make plane"
 STACK = "stack"
-QUERY = "lives, game over"
+QUERY = "lives"
 GYMNASIUM = "gymnasium"
 REST = "rest"
-PARTS = (EMULATE, RESET, READ, PLANE, STACK, QUERY, GYMNASIUM, REST)
+PARTS = (CONSOLE, RESET, READ, PLANE, STACK, QUERY, GYMNASIUM, REST)
 
-# How often each game is reset before it is measured. Its first resets are true, which is not to count as a step's time.
-_RESETS = 10
+_FRAMES = 4  # of a step
 
 _OUTSIDE = "outside"
 _CALIBRATIONS, _CALLS = 7, 15
@@ -86,16 +85,16 @@ class Stopwatch:
         for owner, name, part in methods:
             setattr(owner, name, self.wrap(part, getattr(owner, name)))
 
-    def calibrate(self, emulate: Callable[[], object]) -> None:
+    def calibrate(self, play: Callable[[], object]) -> None:
         """Find out how much a wrapped call adds to its own part, and how much to its caller's.
 
         Args:
-            emulate: emulates a frame. Between two of them all else runs as it does in a step: from caches that the
-                emulator has used.
+            play: plays some frames. Between two of them all else runs as it does in a step: from caches that the
+                console has used.
         """
         self._inside = self._around = 0.0
         call_often = self.wrap(REST, _call_often)
-        wrapped = self.wrap(EMULATE, emulate), self.wrap(QUERY, bool)
+        wrapped = self.wrap(CONSOLE, play), self.wrap(QUERY, bool)
         added = []
         for _ in range(_CALIBRATIONS):
             begin = time.perf_counter_ns()
@@ -122,7 +121,7 @@ def _call_often(first: Callable[[], object], other: Callable[[], object]) -> Non
 
 
 class NotedEngine(Engine):
-    """An engine that notes the frames that it plays.
+    """An engine on ale-py's console that notes the frames that it plays.
 
     Attributes:
         episodes: the frames that begin each, of which None is a reset, and those that follow. Frames are actions.
@@ -158,28 +157,27 @@ class NotedEngine(Engine):
         return self._plain_reset()
 
 
-class Emulation:
-    """Emulates what a game or environment would, and nothing else while it is timed.
+class ActAlone:
+    """Calls ale-py's ``act`` for the frames that a game or environment would play, and nothing else while it is timed.
 
     Args:
-        step: of a scout that plays ahead, untimed, to find what is to be emulated.
+        step: of a scout that plays ahead, untimed, to find which frames these are.
         engine: the scout's, as it was made.
-        resets: how often, and with which seeds, the scout is reset before the first step.
+        seed: that of the scout's reset before the first step.
     """
 
-    def __init__(self, step: Callable[[int], object], engine: NotedEngine, resets: Sequence[int | None]) -> None:
+    def __init__(self, step: Callable[[int], object], engine: NotedEngine, seed: int | None = None) -> None:
         self._step, self._scout = step, engine
-        self._console = Console(engine.console.rom)
-        for seed in resets:
-            engine.reset(seed)
+        self._console = Console(engine.console.rom, console="ale")
+        engine.reset(seed)
 
     def plan(self, actions: Sequence[int]) -> None:
-        """Find out what is to be emulated."""
+        """Find out which frames are to be played."""
         for action in actions:
             self._step(action)
 
     def play(self, actions: Sequence[int]) -> Played:
-        """Emulate what was planned; return the microseconds of one of the steps, and no results."""
+        """Play what was planned; return the microseconds of one of the steps, and no results."""
         nanoseconds = 0
         act = self._console.act
         for opening, frames in self._scout.episodes:
@@ -202,7 +200,7 @@ class Breakdown(NamedTuple):
 
     Attributes:
         game: its ROM.
-        steps: the microseconds of a step in each round, of `OURS`, `LIMIT` and `THEIRS`.
+        steps: the microseconds of a step in each round, of `OURS`, `ACT_ALONE` and `THEIRS`.
         env_steps: the same of `AtariEnv`.
         parts: the microseconds of each of `PARTS` in each round, of `OURS` and `THEIRS`.
     """
@@ -251,31 +249,31 @@ def drop_first(rounds: Mapping[str, list[float]]) -> dict[str, list[float]]:
 
 
 class Contest:
-    """Emulation alone, fastatari and a reference, which play the same rounds.
+    """ale-py's act alone, fastatari and a reference, which play the same rounds.
 
     Attributes:
-        steps: the microseconds of a step in each round, of `OURS`, `LIMIT` and `THEIRS`.
+        steps: the microseconds of a step in each round, of `OURS`, `ACT_ALONE` and `THEIRS`.
     """
 
     def __init__(
-        self, emulation: Emulation, players: Sequence[Any], **traced: Callable[[Sequence[int]], Played]
+        self, act_alone: ActAlone, players: Sequence[Any], **traced: Callable[[Sequence[int]], Played]
     ) -> None:
-        self._emulation = emulation
+        self._act_alone = act_alone
         ours, theirs = (functools.partial(_play, player.step) for player in players)
         self._players: dict[str, Callable[[Sequence[int]], Played]] = {
-            LIMIT: emulation.play,
+            ACT_ALONE: act_alone.play,
             OURS: ours,
             THEIRS: theirs,
             **traced,
         }
-        self.steps: dict[str, list[float]] = {name: [] for name in (OURS, LIMIT, THEIRS)}
+        self.steps: dict[str, list[float]] = {name: [] for name in (OURS, ACT_ALONE, THEIRS)}
 
     def play(self, actions: Sequence[int], turn: int) -> None:
         """Play a round, another player first each turn."""
-        self._emulation.plan(actions)
+        self._act_alone.plan(actions)
         played = {name: self._players[name](actions) for name in contenders.rotate(tuple(self._players), turn)}
         _, expected = played[THEIRS]
-        for name in played.keys() - {LIMIT}:
+        for name in played.keys() - {ACT_ALONE}:
             for result, expected_result in zip(played[name][1], expected, strict=True):
                 contenders.assert_same(result, expected_result)
         for name, times in self.steps.items():
@@ -284,23 +282,16 @@ class Contest:
 
 def _contest_games(game: str, traced: "Traced") -> Contest:
     with mock.patch.object(fastatari.game, "Engine", NotedEngine):
-        scout = Game(0, game=game)
-    emulation = Emulation(scout.advance, scout._engine, [None] * _RESETS)
-    return Contest(emulation, _make_games(game), traced=traced.play, traced_reference=traced.play_reference)
+        scout = Game(0, game=game, console="ale")
+    act_alone = ActAlone(scout.advance, scout._engine)
+    games = contenders.make_games(game)
+    return Contest(act_alone, games, traced=traced.play, traced_reference=traced.play_reference)
 
 
 def _contest_envs(game: str) -> Contest:
     with mock.patch.object(fastatari.env, "Engine", NotedEngine):
-        scout = AtariEnv(game)
-    emulation = Emulation(contenders.Episodes(scout).step, scout._engine, [0])
-    return Contest(emulation, contenders.make_envs(game))
-
-
-def _make_games(game: str) -> tuple[Game, ReferenceGame]:
-    games = contenders.make_games(game)
-    for each, _ in itertools.product(games, range(_RESETS - 1)):
-        each.reset()
-    return games
+        scout = AtariEnv(game, console="ale")
+    return Contest(ActAlone(contenders.Episodes(scout).step, scout._engine, 0), contenders.make_envs(game))
 
 
 def _play(step: Callable[[int], Any], actions: Sequence[int]) -> Played:
@@ -318,14 +309,11 @@ class Traced:
     def __init__(self, game: str) -> None:
         self.parts: dict[str, dict[str, list[float]]] = {side: {part: [] for part in PARTS} for side in (OURS, THEIRS)}
         self._watch = watch = Stopwatch()
-        self._game, self._reference = ours, theirs = _make_games(game)
+        self._game, self._reference = ours, theirs = contenders.make_games(game)
         engine = ours._engine
         watch.wrap_methods(
             (
-                (engine, "_act", EMULATE),
-                (engine, "_lives", QUERY),
-                (engine, "_game_over", QUERY),
-                (engine, "_read_screen", READ),
+                (engine, "_act_and_read", CONSOLE),
                 (engine, "_push", PLANE),
                 (engine._stack, "read", STACK),
                 (ours, "begin", RESET),
@@ -338,7 +326,7 @@ class Traced:
         env.ale = SimpleNamespace(**{name: getattr(ale, name) for name in dir(ale) if not name.startswith("_")})
         watch.wrap_methods(
             (
-                (env.ale, "act", EMULATE),
+                (env.ale, "act", CONSOLE),
                 (env.ale, "getScreenRGB", READ),
                 (theirs.env, "step", GYMNASIUM),
                 (theirs, "_read_lives", QUERY),
@@ -347,7 +335,7 @@ class Traced:
             )
         )
         self._process = watch.wrap(PLANE, reference._process)
-        self._spare = Console(game)
+        self._spares = {OURS: _Spare(game, "fastatari"), THEIRS: _Spare(game, "ale")}
 
     def play(self, actions: Sequence[int]) -> Played:
         """Play fastatari's game."""
@@ -359,9 +347,25 @@ class Traced:
             return self._trace(THEIRS, self._reference.step, actions)
 
     def _trace(self, side: str, step: Callable[[int], Any], actions: Sequence[int]) -> Played:
-        self._spare.reset()
-        self._watch.calibrate(functools.partial(self._spare.act, self._spare.check_action(0)))
+        self._watch.calibrate(self._spares[side].prepare())
         played = _play(step, actions)
         for part, microseconds in self._watch.take().items():
             self.parts[side][part].append(microseconds / len(actions))
         return played
+
+
+class _Spare:
+    """A console that plays on for calibration."""
+
+    def __init__(self, game: str, console: ConsoleName) -> None:
+        self._console = Console(game, console=console)
+        self._screens = np.empty((2, *self._console.screen_shape), np.uint8)
+
+    def prepare(self) -> Callable[[], object]:
+        """Begin a game; return what plays as much of it in a call as a game does: a step, or a frame."""
+        console = self._console
+        console.reset()
+        noop = console.check_action(0)
+        if console.play_step is None:
+            return functools.partial(console.act, noop)
+        return functools.partial(console.play_step, noop, _FRAMES, 0b1100, 0, 0, *self._screens)

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from fastatari import AtariEnv, FrameStack, Game, Worker
 from fastatari.cli.packages import make_base
 from fastatari.cli.reference import ReferenceGame, ReferenceWorker
-from fastatari.emulator import Console
+from fastatari.emulator import Console, ConsoleName
 from fastatari.palette import rgb_table
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -42,15 +42,14 @@ GAMES = (
 NOISE = "noise"
 WORKER_NUM = 8
 
-# After so many resets an `AtariEnv` has begun with nearly every number of no-ops. It emulates each only the first time,
-# which is not to count as the time of a step or reset.
-_ENV_RESETS = 200
+# Whose console each side's chain reads: fastatari's, and ale-py's, as what it replaces does.
+CONSOLES: tuple[ConsoleName, ConsoleName] = ("fastatari", "ale")
 
 cv2.setNumThreads(1)
 
 
 class Source(Protocol):
-    """A run of screens, which a chain reads as it would an emulator's."""
+    """A run of screens, which a chain reads as it would a console's."""
 
     screen_shape: tuple[int, int]
     palette: Literal["ntsc", "pal"]
@@ -66,10 +65,10 @@ class Source(Protocol):
 
 
 class RandomPlay:
-    """A live emulator under random actions, each for 4 frames, of which frames 3 and 4 are read."""
+    """A live console under random actions, each for 4 frames, of which frames 3 and 4 are read."""
 
-    def __init__(self, game: str) -> None:
-        self._console = console = Console(game)
+    def __init__(self, game: str, console_name: ConsoleName) -> None:
+        self._console = console = Console(game, console=console_name)
         self.screen_shape = console.screen_shape
         self.palette = console.palette
         self.read_screen = console.read_screen
@@ -95,7 +94,7 @@ class RandomPlay:
 class Replay:
     """Screens that were recorded or made up, over and over.
 
-    Each read is a read of a live emulator as well, whose pixels are thrown away, so that reading has its real price.
+    Each read is a read of a live console as well, whose pixels are thrown away, so that reading has its real price.
     """
 
     def __init__(self, console: Source, screens: UInt8Array) -> None:
@@ -121,9 +120,9 @@ class Replay:
         return self._rgb
 
 
-def record(game: str, steps: int) -> Replay:
+def record(game: str, steps: int, console_name: ConsoleName) -> Replay:
     """Return the screens of `steps` steps of random play."""
-    play = RandomPlay(game)
+    play = RandomPlay(game, console_name)
     screens = np.empty((2 * steps, *play.screen_shape), np.uint8)
     for screen in screens:
         play.advance()
@@ -131,16 +130,17 @@ def record(game: str, steps: int) -> Replay:
     return Replay(play, screens)
 
 
-def make_noise(steps: int) -> Replay:
+def make_noise(steps: int, console_name: ConsoleName) -> Replay:
     """Return screens of `steps` steps in which every pixel is of a random colour: nothing stays as it was."""
-    play = RandomPlay("breakout")
+    play = RandomPlay("breakout", console_name)
     screens = 2 * np.random.default_rng(0).integers(128, size=(2 * steps, *play.screen_shape), dtype=np.uint8)
     return Replay(play, screens)
 
 
-def make_source(name: str, steps: int) -> Replay:
-    """Return the recorded screens of a game, or `NOISE`."""
-    return make_noise(steps) if name == NOISE else record(name, steps)
+def make_sources(name: str, steps: int) -> list[Replay]:
+    """Return the recorded screens of a game, or `NOISE`, as both chains read them."""
+    make = make_noise if name == NOISE else functools.partial(record, name)
+    return [make(steps, console_name) for console_name in CONSOLES]
 
 
 class FastChain:
@@ -282,8 +282,6 @@ def make_envs(game: str, *, ends_by_life: bool = False) -> tuple[Episodes, Episo
     wrapped = gymnasium.wrappers.AtariPreprocessing(make_base(game), terminal_on_life_loss=ends_by_life)
     env = AtariEnv(game, life_loss="reset" if ends_by_life else "ignore")
     envs = Episodes(env), Episodes(gymnasium.wrappers.FrameStackObservation(wrapped, 4))
-    for _ in range(_ENV_RESETS):
-        envs[0].reset()
     assert_same(*(env.reset(0) for env in envs))
     return envs
 

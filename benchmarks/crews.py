@@ -1,7 +1,7 @@
-"""All cores: what workers take beside workers that only emulate and beside the reference's.
+"""All cores: what workers take beside workers that only call ale-py's ``act`` and beside the reference's.
 
-Emulation alone is the limit here too, by workers that answer each request after four calls of ``act``, through
-fastatari's pipes. They play on where a life is lost, and reset only when a game is over.
+Here ale-py's act alone is workers that answer each request after four calls of ``act``, through fastatari's pipes. They
+play on where a life is lost; when a game is over, they go on with a saved state.
 """
 
 import contextlib
@@ -17,20 +17,28 @@ from unittest import mock
 
 import contenders
 import numpy as np
-from breakdown import LIMIT, OURS, THEIRS
+from breakdown import ACT_ALONE, OURS, THEIRS
 
 import fastatari.crew
 from fastatari import Worker
 from fastatari.cli.reference import ReferenceWorker
 from fastatari.engine import Engine
 
-KINDS = (OURS, LIMIT, THEIRS)
+KINDS = (OURS, ACT_ALONE, THEIRS)
 
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class ActOnly(Engine):
-    """A game that emulates, and nothing else: its observations stay those of the reset."""
+    """A game that calls ale-py's ``act``, and nothing else: its observations stay those of the reset."""
+
+    def __init__(self, *arguments: Any, **fields: Any) -> None:
+        super().__init__(*arguments, **fields | {"console": "ale"})
+
+    def reset(self, seed: int | None = None) -> None:
+        """Begin a game, and save it."""
+        super().reset(seed)
+        self._start = self.console.ale.cloneState()
 
     def step(self, action: int, *_: Any) -> tuple[float, bool, bool]:
         """Act four times."""
@@ -39,7 +47,7 @@ class ActOnly(Engine):
         for _ in range(self.rules.frame_skip):
             console.act(ale_action)
         if console.game_over():
-            console.reset()
+            console.ale.restoreState(self._start)
         return 0.0, False, False
 
 
@@ -126,7 +134,7 @@ class Crew:
     def read_memory(self) -> float:
         """Return the megabytes of a worker's own memory, on average.
 
-        That is what one more worker costs: the emulator, its arrays, and the pages of the forked interpreter that it or
+        That is what one more worker costs: the console, its arrays, and the pages of the forked interpreter that it or
         its caller has written to since. What is shared with other processes is not in it: libraries and observations.
         """
         private = 0
@@ -151,7 +159,7 @@ class Crew:
 def _start(kind: str, seed: int, game: str) -> Worker | ReferenceWorker:
     if kind == THEIRS:
         return ReferenceWorker(seed, game)
-    with mock.patch.object(fastatari.crew, "Engine", ActOnly if kind == LIMIT else Engine):
+    with mock.patch.object(fastatari.crew, "Engine", ActOnly if kind == ACT_ALONE else Engine):
         return Worker(seed, game=game)
 
 
@@ -160,7 +168,7 @@ def measure(game: str, nums: Sequence[int], rounds: int, steps: int, starts: int
 
     All numbers of workers play each round, because the speed of the machine changes and they are to be compared. Those
     that do not play wait and take no time. Processes have to be forked, or they would not see the kind that only
-    emulates.
+    calls ``act``.
 
     Args:
         game: a ROM.

@@ -1,8 +1,8 @@
-"""Measures how far from the emulator's own speed fastatari is, and why: ``python benchmarks/limits.py``.
+"""Measures fastatari beside the speed of ale-py's emulator, and where its time goes: ``python benchmarks/limits.py``.
 
-Three kinds play every round in turn with the same actions: fastatari, the reference, and emulation alone, which is the
-limit of what a faster pipeline could reach. `breakdown` does so in one process and takes a step to pieces; `crews`
-does so with workers, on all cores. `presets` compares environments of all presets with each other.
+Three kinds play every round in turn with the same actions: fastatari, the reference, and ale-py's act alone, which no
+pipeline on ale-py's emulator can exceed. `breakdown` does so in one process and takes a step to pieces; `crews` does so
+with workers, on all cores. `presets` compares environments of all presets with each other.
 """
 
 import argparse
@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import presets
 import tables
-from breakdown import LIMIT, OURS, PARTS, THEIRS, Breakdown
+from breakdown import ACT_ALONE, OURS, PARTS, THEIRS, Breakdown
 from chart import ACCENT, FAINT, GRID, INK, PALE, Line
 from crews import Account, Race
 from matplotlib.axes import Axes
@@ -70,14 +70,14 @@ QUICK = Effort(
 
 # What the chart makes of the parts of a step: fewer, in these colours.
 SHADES = {
-    "emulation": ((breakdown.EMULATE,), PALE),
+    "console": ((breakdown.CONSOLE,), PALE),
     "resets": ((breakdown.RESET,), FAINT),
     "reading screens": ((breakdown.READ,), "#e0a030"),
     "making planes": ((breakdown.PLANE,), ACCENT),
     "stack": ((breakdown.STACK,), "#7a4a9e"),
     "Python, gymnasium": ((breakdown.QUERY, breakdown.GYMNASIUM, breakdown.REST), "#c8553d"),
 }
-LINES = {LIMIT: FAINT, OURS: ACCENT, THEIRS: PALE}
+LINES = {ACT_ALONE: FAINT, OURS: ACCENT, THEIRS: PALE}
 
 
 def main() -> None:
@@ -121,13 +121,13 @@ def print_steps(games: Sequence[str], effort: Effort) -> list[Breakdown]:
     """Measure one process; print how long a step takes."""
     results = breakdown.measure(games, effort.rounds, effort.steps)
     for field, columns in (
-        ("steps", ("`Game.step`", THEIRS, "of the limit", "times the reference")),
-        ("env_steps", ("`AtariEnv.step`", "gymnasium", "of the limit", "times gymnasium")),
+        ("steps", ("`Game.step`", THEIRS, "times act alone", "times the reference")),
+        ("env_steps", ("`AtariEnv.step`", "gymnasium", "times act alone", "times gymnasium")),
     ):
-        tables.print_head("One process, microseconds a step", "game", LIMIT, *columns)
+        tables.print_head("One process, microseconds a step", "game", ACT_ALONE, *columns)
         for result in results:
             steps = getattr(result, field)
-            medians = (f"{np.median(steps[kind]):.1f}" for kind in (LIMIT, OURS, THEIRS))
+            medians = (f"{np.median(steps[kind]):.1f}" for kind in (ACT_ALONE, OURS, THEIRS))
             tables.print_row(result.game, *medians, *compare(steps))
     return results
 
@@ -146,9 +146,9 @@ def print_parts(breakdowns: Iterable[Breakdown]) -> None:
 
 
 def print_presets(effort: Effort) -> list[Costs]:
-    """Measure environments of all presets; print what their steps take outside of the emulator."""
+    """Measure environments of all presets; print what their steps take outside of the compiled console."""
     tables.print_head(
-        "`AtariEnv.step` outside of the emulator, microseconds: labml's, and how much more the other presets'",
+        "`AtariEnv.step` outside of the compiled console, microseconds: labml's, and how much more the other presets'",
         *("game", LABML, *OTHERS),
     )
     results = presets.measure(presets.GAMES[: effort.preset_games], effort.rounds, effort.steps)
@@ -161,7 +161,7 @@ def print_presets(effort: Effort) -> list[Costs]:
 def print_counts(games: Iterable[str], effort: Effort) -> list[Race]:
     """Measure all numbers of workers; print their speed."""
     tables.print_head(
-        "Workers, steps a second", "game", "workers", LIMIT, OURS, THEIRS, "of the limit", "times the reference"
+        "Workers, steps a second", "game", "workers", ACT_ALONE, OURS, THEIRS, "times act alone", "times the reference"
     )
     races = []
     for game in games:
@@ -175,7 +175,7 @@ def print_games(games: Iterable[str], effort: Effort) -> list[Race]:
     """Measure eight workers of each game; print their speed."""
     tables.print_head(
         f"{contenders.WORKER_NUM} workers, steps a second",
-        *("game", LIMIT, OURS, THEIRS, "of the limit", "times the reference"),
+        *("game", ACT_ALONE, OURS, THEIRS, "times act alone", "times the reference"),
     )
     races = []
     for game in games:
@@ -219,16 +219,13 @@ def print_account(game: str, effort: Effort) -> list[Account]:
 
 def write_rates(race: Race) -> list[str]:
     """Return the median number of steps a second of each kind."""
-    return [f"{np.median(race.rates(kind)):.0f}" for kind in (LIMIT, OURS, THEIRS)]
+    return [f"{np.median(race.rates(kind)):.0f}" for kind in (ACT_ALONE, OURS, THEIRS)]
 
 
 def compare(steps: Mapping[str, Sequence[float]]) -> tuple[str, str]:
-    """Return how fast fastatari is, as a part of the limit and in times of the reference, from times of a step."""
-    fractions, ratios = (tables.divide(steps[kind], steps[OURS]) for kind in (LIMIT, THEIRS))
-    return (
-        tables.write_shares(fractions),
-        tables.write_ratios(ratios),
-    )
+    """Return how many times as fast as act alone and as the reference fastatari is, from times of a step."""
+    by_act, by_reference = (tables.divide(steps[kind], steps[OURS]) for kind in (ACT_ALONE, THEIRS))
+    return tables.write_ratios(by_act), tables.write_ratios(by_reference)
 
 
 def to_dict(account: Account) -> dict[str, Any]:
@@ -263,8 +260,8 @@ def draw_parts(axes: Axes, breakdowns: Sequence[Breakdown]) -> None:
                 width = sum(result.average(side, name) for name in names)
                 axes.barh(y, width, 0.66, left, color=color)
                 left += width
-            fraction = np.median(tables.divide(result.steps[LIMIT], result.steps[side]))
-            axes.annotate(f"{fraction:.0%}", (left, y), (6, 0), textcoords="offset points", va="center", color=INK)
+            ratio = np.median(tables.divide(result.steps[ACT_ALONE], result.steps[side]))
+            axes.annotate(f"{ratio:.2g}\u00d7", (left, y), (6, 0), textcoords="offset points", va="center", color=INK)
         y += 1.5
     axes.set_yticks(list(labels), list(labels.values()))
     for label in axes.get_yticklabels():
@@ -272,7 +269,7 @@ def draw_parts(axes: Axes, breakdowns: Sequence[Breakdown]) -> None:
     axes.set_ylim(y - 1, -0.5)
     axes.set_xlim(0, 1.08 * axes.dataLim.xmax)  # room for the last bar's figure
     axes.xaxis.grid(visible=True, color=GRID, linewidth=0.8)
-    axes.set_xlabel("microseconds of a step in one process; in percent: emulation alone", color=INK)
+    axes.set_xlabel(f"microseconds of a step in one process; figures: times as fast as {ACT_ALONE}", color=INK)
     handles = [Patch(color=color, label=name) for name, (_, color) in SHADES.items()]
     axes.legend(handles=handles, loc="lower center", bbox_to_anchor=(0.4, 1), ncols=3, frameon=False, labelcolor=INK)
 

@@ -1,7 +1,6 @@
 """What the rules of each preset cost: a step of its `AtariEnv` beside one of labml's, on the same frames.
 
-What counts is the time outside of the emulator, whose own differs by some microseconds from one to another, all the
-life of a process, for no other reason than where its memory lies.
+What counts is the time outside of the console's compiled functions, which play the same frames for all.
 
 What would make presets play other frames is the same for all: no no-ops, no starting actions, and episodes that go on
 to the end of the game. They play short runs in turn, another one first each time: none runs between two steps of
@@ -9,7 +8,7 @@ another, because it would empty the processor's caches for it, but all see the m
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import contenders
@@ -44,7 +43,7 @@ class Costs(NamedTuple):
 
     Attributes:
         game: its ROM.
-        labml: the microseconds of a step of labml's outside of the emulator, in each round.
+        labml: the microseconds of a step of labml's outside of the compiled console, in each round.
         more: by preset, how many microseconds more its step of the same frames takes there, in each round.
     """
 
@@ -79,32 +78,28 @@ def _measure_game(game: str, rounds: int, steps: int) -> Costs:
 
 
 class _Player:
-    """An environment, with a stopwatch on its emulator."""
+    """An environment, with a stopwatch on the compiled functions that play its frames."""
 
     def __init__(self, env: AtariEnv) -> None:
         self._env = env
-        self._emulated = 0
-        engine = env._engine
-        console = engine.console
-        self._act = console.ale.act
-        if console._sticky is None:
-            console.act = engine._act = self._time_act
-        else:
-            console._sticky._act = self._time_act
+        self._played = 0
+        ale = env.ale
+        # A step is one call of the second, or, where actions stick, four of the first.
+        ale._act_frames, ale._act_until = self._watch(ale._act_frames), self._watch(ale._act_until)
         env.reset(seed=0)
 
     def play(self, actions: Sequence[int]) -> tuple[list[float], list[Any]]:
-        """Return the microseconds of each step outside of the emulator, and what tells frames that are not the same.
+        """Return the microseconds of each step outside of the console, and what tells frames that are not the same.
 
         Where an episode ended, the time is NaN.
         """
         env = self._env
         times, frames = [], []
         for action in actions:
-            self._emulated = 0
+            self._played = 0
             begin = time.perf_counter_ns()
             _, _, terminated, truncated, info = env.step(action)
-            nanoseconds = time.perf_counter_ns() - begin - self._emulated
+            nanoseconds = time.perf_counter_ns() - begin - self._played
             is_over = terminated or truncated
             times.append(np.nan if is_over else nanoseconds / 1000)
             ram = env.ale.getRAM().tobytes()
@@ -113,8 +108,11 @@ class _Player:
                 env.reset()
         return times, frames
 
-    def _time_act(self, action: Any) -> float:
-        begin = time.perf_counter_ns()
-        reward: float = self._act(action)
-        self._emulated += time.perf_counter_ns() - begin
-        return reward
+    def _watch(self, play: Callable[..., int]) -> Callable[..., int]:
+        def timed(*arguments: int) -> int:
+            begin = time.perf_counter_ns()
+            reward = play(*arguments)
+            self._played += time.perf_counter_ns() - begin
+            return reward
+
+        return timed

@@ -19,13 +19,14 @@ import contenders
 import numpy as np
 import numpy.typing as npt
 import tables
+from breakdown import ACT_ALONE, OURS
 from crews import ActOnly
-from rivals import ALE, LIMIT, OURS, RIVALS, Batch, Emulation, Player, Rival
+from rivals import ALE, RIVALS, ActAlone, Batch, Player, Rival
 
 import fastatari.crew
 
-# fastatari's pool with environments that only emulate: between it and the limit are messages, and waits for the last.
-POOLED = "emulation alone, in step"
+# fastatari's pool with environments that only act: between it and act alone are messages, and waits for the last.
+POOLED = f"{ACT_ALONE}, in step"
 
 # So many actions of each environment, over and over.
 _ACTION_ROWS = 997
@@ -54,9 +55,9 @@ class Race(NamedTuple):
         """Return the steps a second, summed over the environments."""
         return 1e6 / float(np.median(self.times[name]))
 
-    def shares(self, name: str) -> list[float]:
-        """Return what part of the limit's speed something has, in each round."""
-        return tables.divide(self.times[LIMIT], self.times[name])
+    def ratios(self, name: str) -> list[float]:
+        """Return how many times as fast as ale-py's act alone something is, in each round."""
+        return tables.divide(self.times[ACT_ALONE], self.times[name])
 
     def gains(self, rival: str) -> list[float]:
         """Return how many times as fast as a rival fastatari is, in each round."""
@@ -112,22 +113,22 @@ class Contender:
         return 1e6 * (time.perf_counter() - begin) / (calls * size)
 
 
-class EmulationContender:
-    """The limit, as a contender."""
+class ActAloneContender:
+    """ale-py's act alone, as a contender."""
 
-    def __init__(self, emulation: Emulation, num: int, actions: npt.NDArray[np.int32]) -> None:
-        self._emulation, self._num, self._actions = emulation, num, actions
-        self.close = emulation.close
+    def __init__(self, act_alone: ActAlone, num: int, actions: npt.NDArray[np.int32]) -> None:
+        self._act_alone, self._num, self._actions = act_alone, num, actions
+        self.close = act_alone.close
 
     def play(self, steps: int, _: float) -> float:
         """Play; return the microseconds of a step of one environment."""
         calls = max(4, steps // self._num)
         self._actions = np.roll(self._actions, calls + 1, 0)
-        return 1e6 * self._emulation.play(self._actions[: calls + 1]) / (calls * self._num)
+        return 1e6 * self._act_alone.play(self._actions[: calls + 1]) / (calls * self._num)
 
 
 class _Pooled:
-    """fastatari's pool with environments that only emulate."""
+    """fastatari's pool with environments that only call ale-py's ``act``."""
 
     def __init__(self, game: str, num: int) -> None:
         with mock.patch.object(fastatari.crew, "Engine", ActOnly):
@@ -168,7 +169,7 @@ def race(
     players: dict[str, Any] = {}
     try:
         if not policy:
-            players[LIMIT] = EmulationContender(Emulation(game, num), num, actions)
+            players[ACT_ALONE] = ActAloneContender(ActAlone(game, num), num, actions)
             if size == num:
                 players[POOLED] = Contender(_Pooled(game, num), num, actions)
         for rival in rivals:
@@ -199,19 +200,19 @@ class Account(NamedTuple):
         num: how many environments there are.
         batch_size: how many are in a batch.
         total: the time of all cores that passed.
-        emulation: what processes took that only emulated the same, soon before or after.
         caller: what the process took that asks; if it plays a share itself, 0, and that is among `work`.
-        work: what all others took beyond emulation; also to wait awake.
+        work: what all others took; also to wait awake.
         idle: what nobody took.
+        act_alone: what processes took that only called ale-py's ``act`` for the same, soon before or after.
     """
 
     num: int
     batch_size: int
     total: list[float]
-    emulation: list[float]
     caller: list[float]
     work: list[float]
     idle: list[float]
+    act_alone: list[float]
 
 
 def account(game: str, num: int, batch_size: int, rounds: int, steps: int) -> Account:
@@ -224,18 +225,18 @@ def account(game: str, num: int, batch_size: int, rounds: int, steps: int) -> Ac
         racers = []
         for make in (
             lambda: Contender(RIVALS[ALE].make_ours(game, num, batch_size), num, actions),
-            lambda: EmulationContender(Emulation(game, num), num, actions),
+            lambda: ActAloneContender(ActAlone(game, num), num, actions),
         ):
             before = set(multiprocessing.active_children())
             contender: Any = stack.enter_context(contextlib.closing(make()))
             racers.append((contender, [child.pid for child in set(multiprocessing.active_children()) - before]))
-        (ours, workers), (limit, emulators) = racers
+        (ours, workers), (act_alone, actors) = racers
         # `play` plays a step more than it measures; here all count, but what workers had done before.
         step_num = (calls + 1) * batch_size - (num - batch_size)
-        emulated_num = (max(4, calls * batch_size // num) + 1) * num
+        acted_num = (max(4, calls * batch_size // num) + 1) * num
         for turn in range(rounds + 1):
             spent = {}
-            for contender, pids in contenders.rotate(((ours, [os.getpid(), *workers]), (limit, emulators)), turn):
+            for contender, pids in contenders.rotate(((ours, [os.getpid(), *workers]), (act_alone, actors)), turn):
                 earlier, begin = _read_times(pids), time.perf_counter()
                 contender.play(calls * batch_size, 0.0)
                 passed = time.perf_counter() - begin
@@ -243,10 +244,10 @@ def account(game: str, num: int, batch_size: int, rounds: int, steps: int) -> Ac
             if not turn:  # it warms up
                 continue
             passed, times = spent[ours]
-            emulation = 1e6 * spent[limit][1].sum() / emulated_num
+            act_time = 1e6 * spent[act_alone][1].sum() / acted_num
             caller_time = 0 if batch_size == num else times[0]
             total, everyone, caller = 1e6 * np.array((cores * passed, times.sum(), caller_time)) / step_num
-            figures = total, emulation, caller, everyone - caller - emulation, total - everyone
+            figures = total, caller, everyone - caller, total - everyone, act_time
             for column, figure in zip(result[2:], figures, strict=True):
                 column.append(float(figure))
     return result

@@ -120,8 +120,8 @@ def measure(effort: Effort) -> Iterator[Result]:
     """Yield the result of each benchmark as soon as it is there."""
     turns = range(effort.rounds + 1)
     for game in contenders.GAMES:
-        yield measure_chain(game, [contenders.RandomPlay(game) for _ in range(2)], effort)
-    yield measure_chain(contenders.NOISE, [contenders.make_noise(50) for _ in range(2)], effort)
+        yield measure_chain(game, [contenders.RandomPlay(game, console) for console in contenders.CONSOLES], effort)
+    yield measure_chain(contenders.NOISE, contenders.make_sources(contenders.NOISE, 50), effort)
     for game in PLAYED:
         games = contenders.make_games(game)
         actions = contenders.draw_actions(game, (len(turns), effort.game_steps))
@@ -151,7 +151,7 @@ def measure(effort: Effort) -> Iterator[Result]:
 def measure_roms(effort: Effort) -> Iterator[Result]:
     """Yield the result of the chain on each ROM, of fewer rounds because they are many."""
     for rom in list_roms():
-        sources = [contenders.RandomPlay(rom) for _ in range(2)]
+        sources = [contenders.RandomPlay(rom, console) for console in contenders.CONSOLES]
         yield measure_chain(rom, sources, effort._replace(rounds=max(3, effort.rounds // 4)))
 
 

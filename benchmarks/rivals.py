@@ -1,4 +1,4 @@
-"""Vector environments that fastatari's is compared with, each behind the same two methods, and the limit of them all.
+"""Vector environments that fastatari's is compared with, each behind the same two methods, and ale-py's act alone.
 
 Every one runs as its users start it: with its defaults. fastatari plays each one's rules.
 """
@@ -25,7 +25,6 @@ from fastatari.cli.packages import make_base
 from fastatari.cli.reference import ReferenceWorker
 from fastatari.emulator import find_rom
 
-OURS, LIMIT = "fastatari", "emulation alone"
 EXTRA = "bench-vectors"
 
 _SEED = 1
@@ -244,8 +243,8 @@ def find_missing(names: Sequence[str]) -> list[str]:
     return missing
 
 
-class Emulation:
-    """The limit: a process on each core, which emulates its share of the environments and does nothing else.
+class ActAlone:
+    """A process on each core, which calls ale-py's ``act`` for its share of the environments and does nothing else.
 
     A step is four calls of ``act``, and a look whether the game is over; then it goes on with a saved state. Nobody
     waits for anybody between two steps.
@@ -260,7 +259,7 @@ class Emulation:
         gc.freeze()
         for share in self._shares:
             pipe, other = context.Pipe()
-            process = context.Process(target=_emulate, args=(other, game, share.stop - share.start), daemon=True)
+            process = context.Process(target=_call_act, args=(other, game, share.stop - share.start), daemon=True)
             process.start()
             other.close()
             self._processes.append(process)
@@ -291,7 +290,7 @@ class Emulation:
             process.close()
 
 
-def _emulate(pipe: "Connection[Any, Any]", game: str, num: int) -> None:
+def _call_act(pipe: "Connection[Any, Any]", game: str, num: int) -> None:
     ales = [_start_ale(game) for _ in range(num)]
     states = [ale.cloneState() for ale in ales]
     legal = ales[0].getMinimalActionSet()

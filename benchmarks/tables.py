@@ -23,8 +23,3 @@ def divide(numerators: Iterable[float], denominators: Iterable[float]) -> list[f
 def write_ratios(ratios: Sequence[float]) -> str:
     """Return the median of ratios, and their range."""
     return f"{np.median(ratios):.2f} ({min(ratios):.2f}..{max(ratios):.2f})"
-
-
-def write_shares(shares: Sequence[float]) -> str:
-    """Return the median of shares of a limit, and their range, in percent."""
-    return f"{np.median(shares):.1%} ({min(shares):.0%}..{max(shares):.0%})"

@@ -13,7 +13,7 @@ STEPS = 50
 @pytest.fixture(scope="module", params=[*contenders.GAMES, contenders.NOISE])
 def source(request: pytest.FixtureRequest) -> contenders.Source:
     """Return the screens of a game, or noise, after a check that both chains make the same of them."""
-    sources = [contenders.make_source(request.param, STEPS) for _ in range(2)]
+    sources = contenders.make_sources(request.param, STEPS)
     contenders.race_chains(sources, (contenders.FastChain(sources[0]), contenders.Cv2Chain(sources[1])), STEPS)
     return sources[0]
 

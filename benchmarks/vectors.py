@@ -1,7 +1,7 @@
 """Measures `AtariVectorEnv` beside other vector environments: ``python benchmarks/vectors.py``.
 
 All play every round in turn, with the same actions: each rival, fastatari by that rival's rules, and a process on each
-core that only emulates, which is the limit. Each pair has to be equal (`races`).
+core that only calls ale-py's ``act``. Each pair has to be equal (`races`).
 """
 
 import argparse
@@ -23,10 +23,11 @@ import contenders
 import matplotlib.pyplot as plt
 import numpy as np
 import tables
+from breakdown import ACT_ALONE, OURS
 from chart import ACCENT, FAINT, INK, Line
 from matplotlib.axes import Axes
 from races import POOLED, Account, Race, account, name_ours, race
-from rivals import ALE, EXTRA, LIMIT, OURS, RIVALS, Rival, find_missing
+from rivals import ALE, EXTRA, RIVALS, Rival, find_missing
 
 GAMES = ("breakout", "pong", "space_invaders")
 ENVS = 8
@@ -126,7 +127,7 @@ def print_games(rivals: Sequence[Rival], effort: Effort) -> list[Race]:
     """Measure eight environments of each game, all in a batch; print their speed."""
     tables.print_head(
         f"{ENVS} environments, steps a second of all, each pair by the rival's rules",
-        *("game", "rival", "rival's", OURS, "times as fast", "of the limit"),
+        *("game", "rival", "rival's", OURS, "times as fast", "times act alone"),
     )
     races = []
     # In two groups, so that those who are compared play soon after each other.
@@ -135,13 +136,14 @@ def print_games(rivals: Sequence[Rival], effort: Effort) -> list[Race]:
     for game, group in itertools.product(GAMES, groups):
         result = race(game, ENVS, group, rounds=effort.rounds, steps=effort.steps)
         races.append(result)
-        tables.print_row(game, LIMIT, f"{result.rate(LIMIT):.0f}", "", "", "")
-        tables.print_row(game, POOLED, f"{result.rate(POOLED):.0f}", "", "", tables.write_shares(result.shares(POOLED)))
+        tables.print_row(game, ACT_ALONE, f"{result.rate(ACT_ALONE):.0f}", "", "", "")
+        tables.print_row(game, POOLED, f"{result.rate(POOLED):.0f}", "", "", tables.write_ratios(result.ratios(POOLED)))
         for rival in group:
             ours = name_ours(rival.name)
             rates = f"{result.rate(rival.name):.0f}", f"{result.rate(ours):.0f}"
-            gains, shares = tables.write_ratios(result.gains(rival.name)), tables.write_shares(result.shares(ours))
-            tables.print_row(game, rival.name, *rates, gains, shares)
+            tables.print_row(
+                game, rival.name, *rates, *map(tables.write_ratios, (result.gains(rival.name), result.ratios(ours)))
+            )
     return races
 
 
@@ -159,7 +161,7 @@ def _print_races(title: str, rivals: Sequence[Rival], effort: Effort, nums: Iter
     names = [rival.name for rival in rivals]
     tables.print_head(
         f"{GAMES[0]}, {title}, steps a second of all; fastatari's by the first rival's rules",
-        *("environments", LIMIT, OURS, *names, "of the limit", *(f"times {name}" for name in names)),
+        *("environments", ACT_ALONE, OURS, *names, "times act alone", *(f"times {name}" for name in names)),
     )
     races = []
     for num in nums:
@@ -167,9 +169,9 @@ def _print_races(title: str, rivals: Sequence[Rival], effort: Effort, nums: Iter
         result = race(GAMES[0], num, present, rounds=effort.more_rounds, steps=effort.steps, batch_size=choose(num))
         races.append(result)
         ours = name_ours(names[0])
-        rates = (f"{result.rate(name):.0f}" if name in result.times else "" for name in (LIMIT, ours, *names))
+        rates = (f"{result.rate(name):.0f}" if name in result.times else "" for name in (ACT_ALONE, ours, *names))
         gains = (tables.write_ratios(result.gains(name)) if name in result.times else "" for name in names)
-        tables.print_row(str(num), *rates, tables.write_shares(result.shares(ours)), *gains)
+        tables.print_row(str(num), *rates, tables.write_ratios(result.ratios(ours)), *gains)
     return races
 
 
@@ -178,14 +180,14 @@ def print_cores(effort: Effort) -> list[Account]:
     tables.print_head(
         f"{GAMES[0]}, microseconds of a core for a step; those who play may also wait awake, and where all are in a "
         "batch, the caller is one of them",
-        *("environments", "batch", "all cores", "emulation alone", "those who play, beyond that", "caller", "idle"),
+        *("environments", "batch", "all cores", "those who play", "caller", "idle", ACT_ALONE),
     )
     accounts = []
     for num in effort.part_counts:
         for size in (num, num // 2):
             result = account(GAMES[0], num, size, effort.more_rounds, 4 * effort.steps)
             accounts.append(result)
-            columns = result.total, result.emulation, result.work, result.caller, result.idle
+            columns = result.total, result.work, result.caller, result.idle, result.act_alone
             tables.print_row(str(num), str(size), *(f"{np.median(column):.1f}" for column in columns))
     return accounts
 
@@ -294,7 +296,7 @@ def plot(counts: Sequence[Race], parts: Sequence[Race], environment: Mapping[str
     ):
         draw(axes, races, title)
         chart.tidy(axes)
-    caption = f"dots: median of {len(counts[0].times[LIMIT])} rounds, lines: range"
+    caption = f"dots: median of {len(counts[0].times[ACT_ALONE])} rounds, lines: range"
     chart.save(figure, caption, dict(environment), path)
 
 
@@ -302,7 +304,7 @@ def draw(axes: Axes, races: Sequence[Race], title: str) -> None:
     """Draw a line for each kind."""
     first = next(name for name in RIVALS if name in races[0].times)
     colors = dict(zip(RIVALS, ("#c8553d", "#e0a030", "#7a4a9e", "#4a9e7a", "#a9c5e2"), strict=True))
-    looks = {LIMIT: (LIMIT, FAINT), OURS: (name_ours(first), ACCENT)} | {n: (n, c) for n, c in colors.items()}
+    looks = {ACT_ALONE: (ACT_ALONE, FAINT), OURS: (name_ours(first), ACCENT)} | {n: (n, c) for n, c in colors.items()}
     lines = []
     for label, (name, color) in looks.items():
         rates = {race.num: [1e6 / each for each in race.times[name]] for race in races if name in race.times}

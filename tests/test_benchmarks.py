@@ -2,6 +2,7 @@
 
 import multiprocessing
 
+import ale_py
 import breakdown
 import console_parts
 import console_races
@@ -12,6 +13,10 @@ import pytest
 import races
 import rivals
 import vectors
+
+import fastatari
+from fastatari import AtariEnv
+from fastatari.rules import AtariRules
 
 
 @pytest.fixture(autouse=True)
@@ -25,12 +30,12 @@ def test_rivals_are_equal(name):
     pytest.importorskip(rival.module)
     result = races.race("breakout", 2, [rival], rounds=1, steps=20)
     assert all(len(times) == 1 for times in result.times.values())
-    assert {rivals.LIMIT, races.POOLED, name, races.name_ours(name)} == result.times.keys()
+    assert {breakdown.ACT_ALONE, races.POOLED, name, races.name_ours(name)} == result.times.keys()
 
 
 def test_parts_of_rivals_are_equal():
     result = races.race("pong", 4, [rivals.RIVALS[rivals.ALE]], rounds=1, steps=20, batch_size=2, policy=0.001)
-    assert rivals.LIMIT not in result.times
+    assert breakdown.ACT_ALONE not in result.times
     assert min(map(min, result.times.values())) > 500
 
 
@@ -50,15 +55,15 @@ def test_the_time_of_cores_is_accounted_for(batch_size):
     account = races.account("pong", 4, batch_size, 2, 400)
     assert [len(column) for column in account[2:]] == [2] * 5
     for round_number in range(2):
-        total, emulation, caller, work, idle = (column[round_number] for column in account[2:])
-        assert total > emulation > 0
+        total, caller, work, idle, act_alone = (column[round_number] for column in account[2:])
+        assert min(total, work, act_alone) > 0
         assert -0.1 * total < idle < total
-        assert work > -0.5 * emulation
         assert (caller > 0) == (batch_size < 4)
+        assert caller + work + idle == pytest.approx(total)
 
 
 def test_a_start_is_measured():
-    seconds, megabytes = vectors.start(rivals.OURS, 2)
+    seconds, megabytes = vectors.start(breakdown.OURS, 2)
     assert 0 < seconds < 10
     assert 20 < megabytes < 2000
 
@@ -72,13 +77,43 @@ def test_a_missing_rival_names_the_extra(monkeypatch, capsys):
 
 
 def test_limits_are_measured():
-    (parts,) = breakdown.measure(["breakout"], 1, 10)
-    assert min(parts.steps[breakdown.LIMIT]) > 0
-    assert sum(parts.sums(breakdown.OURS)) > 0
+    (result,) = breakdown.measure(["breakout"], 1, 10)
+    assert min(result.steps[breakdown.ACT_ALONE]) > 0
+    none = {breakdown.RESET, breakdown.READ, breakdown.QUERY, breakdown.GYMNASIUM}
+    assert {part for part, (time,) in result.parts[breakdown.OURS].items() if not time} == none
+    assert result.parts[breakdown.OURS][breakdown.CONSOLE] > result.parts[breakdown.OURS][breakdown.STACK]
     (race,) = crews.measure("breakout", [2], 1, 20)
     assert set(race.steps) == set(crews.KINDS)
     (costs,) = presets.measure(["breakout"], 1, 20)
     assert set(costs.more) == set(presets.OTHERS)
+
+
+@pytest.mark.parametrize("make", [lambda: fastatari.Game(0, console="ale"), lambda: AtariEnv("pong", console="ale")])
+def test_act_alone_plays_what_is_played(monkeypatch, make):
+    for module in (fastatari.env, fastatari.game):
+        monkeypatch.setattr(module, "Engine", breakdown.NotedEngine)
+    scout = make()
+    act_alone = breakdown.ActAlone(scout.advance if isinstance(scout, fastatari.Game) else scout.step, scout._engine, 0)
+    assert type(scout._engine.console.ale) is type(act_alone._console.ale) is ale_py.ALEInterface
+    act_alone.plan([0, 1, 1])
+    ((_, frames),) = scout._engine.episodes
+    assert frames == [scout._engine.console.actions[action] for action in [0] * 4 + [1] * 8]
+    microseconds, results = act_alone.play([0, 1, 1])
+    assert microseconds > 0
+    assert not results
+    assert act_alone._console.frame_number == scout._engine.console.frame_number
+
+
+def test_workers_that_only_act_go_on_after_the_end():
+    engine = crews.ActOnly("pong", AtariRules.from_preset("labml"))
+    assert type(engine.console.ale) is ale_py.ALEInterface
+    engine.reset()
+    begin = engine.console.episode_frame_number
+    while engine.console.episode_frame_number < begin + 2000:
+        assert engine.step(0) == (0.0, False, False)
+    while engine.console.episode_frame_number > begin:
+        engine.step(0)
+    assert not engine.console.game_over()
 
 
 def test_the_console_is_raced():

@@ -66,6 +66,8 @@ class ALEInterface(Display):
         super().__init__()
         self._act_frames: Callable[..., int] = refuse_to_act
         self._act_until: Callable[..., int] = refuse_to_act
+        self._reset_game: Callable[..., int] = refuse_to_act
+        self._md5, self._owner = b"", object()
         self._frame_skip, self._last_frame = 1, 0
         self._clamp: tuple[int, int] | None = None
         self._can_truncate = False
@@ -271,10 +273,12 @@ class ALEInterface(Display):
         """
         if include_rng is not False:
             check_flag("cloneState", "include_rng", include_rng)
+        self._memory[0]
         return clone_state(self._console, self._md5, include_rng, self._owner)
 
     def cloneSystemState(self) -> ALEState:
         """Return the state, with the generator that decides whether an action is repeated."""
+        self._memory[0]
         return clone_state(self._console, self._md5, True, self._owner)
 
     def restoreState(self, state: "ALEState | ale_py.ALEState", /) -> None:
@@ -299,6 +303,7 @@ class ALEInterface(Display):
     def cloneAleState(self, include_rng: bool = False) -> ale_py.ALEState:
         """Return the state for ale-py's class, which cannot go on from it exactly: its states leave things out."""
         check_flag("cloneAleState", "include_rng", include_rng)
+        self._memory[0]
         return ale_py.ALEState(states.to_ale_state(self._console, self._md5.hex(), include_rng=include_rng))
 
     # What the methods have in common.

@@ -24,7 +24,7 @@ from typing import Any
 from fastatari.console import cartridges, states
 from fastatari.console.ale_stream import Fields
 from fastatari.console.limits import check_console
-from fastatari.console.state import Console, Machine
+from fastatari.console.state import STATE_SIZE, Console, Machine
 from fastatari.console.tia.objects import ALL_OBJECTS
 from fastatari.console.tia.pixels import PIXELS
 
@@ -37,7 +37,7 @@ def _offset(name: str) -> int:
 
 
 # Where in the block state ends, without and with the generator of the actions, which comes last.
-WITHOUT_GENERATOR, WITH_GENERATOR = _offset("action_generator"), _offset("registers")
+WITHOUT_GENERATOR, WITH_GENERATOR = _offset("action_generator"), STATE_SIZE
 HAS_START, IS_DRAWN, CURRENT, OVER = map(_offset, ("has_start", "is_drawn", "current", "over"))
 _FRAME_STARTS, _MACHINE = _offset("frame_starts"), ctypes.sizeof(Machine)
 _SCREENS = _offset("screens")
