@@ -288,6 +288,7 @@ class ALEInterface(Display):
             TypeError: `state` is no state.
             ValueError: it is of another ROM, or not the state of any console; the game goes on as it was.
         """
+        self._memory[0]
         c = self._console
         if type(state) is not ALEState:
             if isinstance(state, ale_py.ALEState):
