@@ -251,7 +251,7 @@ from fastatari.console import machine_code
 ready = time.perf_counter()
 cpu = time.process_time()
 prepared = machine_code.prepare()
-machine_code.Functions(prepared.code)
+machine_code.Functions(machine_code.native.load(prepared.code))
 end = time.perf_counter()
 print(int(prepared.compiled), imported - begin, ready - imported, end - ready, time.process_time() - cpu,
       len(prepared.code))
@@ -281,7 +281,8 @@ def measure_compiling(runs: int) -> Compiling:
 
 def compile_generic() -> Functions:
     """Return the console as machine code for any processor of this architecture; nothing is kept on disk."""
-    return Functions(native.compile_module(machine_code.build_text(), Target.generic(), machine_code.LEVEL))
+    code = native.compile_module(machine_code.build_text(), Target.generic(), machine_code.LEVEL)
+    return Functions(native.load(code))
 
 
 def count(game: str, rounds: int, plain_frames: int = 10) -> Counts:
@@ -356,7 +357,7 @@ def compile_variants() -> dict[str, Functions]:
             for owner, name, function in replacements:
                 stack.enter_context(mock.patch.object(owner, name, function))
             text = machine_code.build_text()
-        result[part] = Functions(native.compile_module(text, Target.host(), machine_code.LEVEL))
+        result[part] = Functions(native.load(native.compile_module(text, Target.host(), machine_code.LEVEL)))
     return result
 
 

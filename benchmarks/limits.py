@@ -55,14 +55,14 @@ class Effort(NamedTuple):
 
 # Many short rounds: the speed of a shared machine changes within seconds, and all of a round should see the same.
 FULL = Effort(
-    rounds=40,
-    steps=100,
+    rounds=30,
+    steps=80,
     preset_games=None,
-    crew_rounds=30,
-    crew_steps=384,
+    crew_rounds=20,
+    crew_steps=320,
     crew_games=None,
     counts=(1, 2, 4, 8, 16, 32),
-    starts=3,
+    starts=2,
 )
 QUICK = Effort(
     rounds=3, steps=50, preset_games=2, crew_rounds=3, crew_steps=96, crew_games=2, counts=(1, 2, 4, 8), starts=1
@@ -129,6 +129,9 @@ def print_steps(games: Sequence[str], effort: Effort) -> list[Breakdown]:
             steps = getattr(result, field)
             medians = (f"{np.median(steps[kind]):.1f}" for kind in (ACT_ALONE, OURS, THEIRS))
             tables.print_row(result.game, *medians, *compare(steps))
+        ratios = {r.game: float(np.median(compare_with(ACT_ALONE, getattr(r, field)))) for r in results}
+        mean, worst = np.exp(np.mean(np.log(list(ratios.values())))), min(ratios, key=ratios.__getitem__)
+        print(f"\ntimes act alone: geometric mean {mean:.2f}, least {ratios[worst]:.2f} ({worst})", flush=True)
     return results
 
 
@@ -224,8 +227,12 @@ def write_rates(race: Race) -> list[str]:
 
 def compare(steps: Mapping[str, Sequence[float]]) -> tuple[str, str]:
     """Return how many times as fast as act alone and as the reference fastatari is, from times of a step."""
-    by_act, by_reference = (tables.divide(steps[kind], steps[OURS]) for kind in (ACT_ALONE, THEIRS))
-    return tables.write_ratios(by_act), tables.write_ratios(by_reference)
+    return tables.write_ratios(compare_with(ACT_ALONE, steps)), tables.write_ratios(compare_with(THEIRS, steps))
+
+
+def compare_with(kind: str, steps: Mapping[str, Sequence[float]]) -> list[float]:
+    """Return how many times as fast as another kind fastatari is in each round, from times of a step."""
+    return tables.divide(steps[kind], steps[OURS])
 
 
 def to_dict(account: Account) -> dict[str, Any]:

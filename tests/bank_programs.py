@@ -181,11 +181,37 @@ def e0(rng):
 
     image = bytearray(data(rng, 8192))
     for number in range(8):
+        # Each slice touches hot spots itself, of its own segment or another, and goes on wherever it then is.
         at = 1024 * number
-        image[at : at + 7] = Assembler()("INC zp", 0xA0 + number)("LDA imm", number)("EOR zp", 0x84)("RTS").image[:7]
+        spots = (0xF000 + int(spot) for spot in rng.integers(0xFE0, 0xFF8, 2))
+        p = Assembler()("LDA abs", next(spots))("INC zp", 0xA0 + number)("LDA abs", next(spots))
+        image[at : at + 13] = p("LDA imm", number)("EOR zp", 0x84)("RTS").image[:13]
     last = code(rng, block, 0xFC00, 0xFFC8).image[0xC00:]
     last[0x3D0:0x3D3] = b"\xad\xe9\xff"
     vectors(last, 0xFC00)
+    image[0x1C00:] = last
+    return bytes(image)
+
+
+def e0_from_slices(other, number):
+    """Every slice in every segment lets segment `other`, its own or not, show slice `number`."""
+    image = bytearray(8192)
+    for k in range(8):
+        p = Assembler()("LDA abs", 0xFFE0 + 8 * other + number)("INC zp", 0xA0 + k)("RTS")
+        image[1024 * k : 1024 * k + 6] = p.image[:6]
+    p = Assembler()
+    p.at = 0xFC20
+    p("LDX imm", 0xFF)("TXS")
+    for segment in range(3):
+        for k in range(8):
+            for before in (0, 7):
+                p("LDA abs", 0xFFE0 + 8 * other + before)("LDA abs", 0xFFE0 + 8 * segment + k)
+                p("JSR abs", 0xF000 + 0x400 * segment)
+    p("LDA imm", 2)("STA zp", 0)("STA zp", 2)("STA zp", 2)("LDA imm", 0)("STA zp", 0)("JMP abs", 0xFC20)
+    last = bytearray(p.image[0xC00:])
+    last[:6] = image[0x1C00:0x1C06]
+    last[0x3D0:0x3D3] = b"\xad\xe9\xff"
+    vectors(last, 0xFC20)
     image[0x1C00:] = last
     return bytes(image)
 

@@ -45,6 +45,17 @@ def test_program_is_equal_after_every_frame(family, seed, tmp_path):
     assert found is None, str(found)
 
 
+@pytest.mark.parametrize("number", [0, 3, 7])
+@pytest.mark.parametrize("other", range(3))
+def test_slices_of_e0_switch_segments(other, number, tmp_path):
+    path = tmp_path / NAME
+    path.write_bytes(bank_programs.e0_from_slices(other, number))
+    players = [kind(path, 0, 0.0) for kind in (wheel.Wheel, ours.Ours)]
+    found = wheel.play(*players, 4, 0, f"{other} {number}")
+    assert found is None, str(found)
+    assert len(set(players[0].ale.getRAM()[0x20:0x28])) > 1, "no slice ran"
+
+
 @pytest.mark.sweep
 @pytest.mark.parametrize("start", range(100, 500, 20))
 @pytest.mark.parametrize("family", FAMILIES)

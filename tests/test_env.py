@@ -15,6 +15,7 @@ from reference import ROMS
 
 import fastatari
 from fastatari import PRESETS, AtariEnv, InvalidAction
+from fastatari.compiler import cache
 from fastatari.emulator import CONSOLES
 from fastatari.palette import rgb_table
 
@@ -638,7 +639,13 @@ def test_human_mode_shows_each_frame():
     )
     outcome = subprocess.run(
         [sys.executable, "-P", "-c", program],
-        env={"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "PATH": "", "HOME": "/tmp"},
+        env={
+            "SDL_VIDEODRIVER": "dummy",
+            "SDL_AUDIODRIVER": "dummy",
+            "PATH": "",
+            "HOME": "/tmp",
+            "FASTATARI_CACHE_DIR": str(cache.folders()[0].parent),
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,7 @@
 """The compiled console, called from Python, from threads and from numba."""
 
+import subprocess
+import sys
 import threading
 
 import ale_py.roms
@@ -7,6 +9,7 @@ import numba
 import numpy as np
 import pytest
 
+from fastatari import ALEInterface
 from fastatari.console import machine_code
 from fastatari.console.memory import Consoles, load_rom
 
@@ -70,6 +73,62 @@ def test_threads_play_what_one_thread_plays():
     for thread in threads:
         thread.join()
     assert_same(alone, apart)
+
+
+FIRST_USE = """
+import threading
+import ale_py.roms
+from fastatari import ALEInterface
+
+barrier = threading.Barrier(4)
+
+def play(rom):
+    ale = ALEInterface()
+    barrier.wait()
+    ale.loadROM(ale_py.roms.get_rom_path(rom))
+    for _ in range(300):
+        ale.act(0)
+
+threads = [threading.Thread(target=play, args=(rom,)) for rom in ("breakout", "pong", "seaquest", "qbert")]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("played")
+"""
+
+
+def test_the_first_use_can_be_by_several_threads_at_once():
+    run = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "played\n"
+
+
+def test_threads_may_share_an_interface():
+    ale = ALEInterface()
+    ale.loadROM(ale_py.roms.get_rom_path("breakout"))
+    before = ale.getFrameNumber()
+    shapes = set()
+    is_over = threading.Event()
+
+    def look():
+        while not is_over.is_set():
+            shapes.add(ale.getScreen().shape)
+
+    def act():
+        for _ in range(500):
+            ale.act(0)
+
+    viewer, *players = (threading.Thread(target=target) for target in (look, act, act))
+    viewer.start()
+    for player in players:
+        player.start()
+    for player in players:
+        player.join()
+    is_over.set()
+    viewer.join()
+    assert shapes == {(210, 160)}
+    assert ale.getFrameNumber() == before + 1000
 
 
 def test_numba_calls_it():

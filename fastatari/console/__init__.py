@@ -20,6 +20,8 @@ How it runs:
 * `frame`: one frame of the television, and how its picture is made later if nobody looked at it.
 * `play`: frames with an action: inputs, frame, bookkeeping, sticky actions, counters.
 * `reset`: power-on, the detection of the television's format, and the beginning of an episode.
+* `recording`: what a reset reads before it writes it, noted while it runs.
+* `repeating`: recording a reset, and making again what one made.
 * `games/`: reward, lives, end, actions, modes and difficulties of the 104 games.
 * `generators`: the random generators.
 
@@ -27,6 +29,7 @@ From Python:
 
 * `memory`: the arrays in which consoles live, and what consoles of one ROM share.
 * `machine_code`: the compiled console, where it is kept, and its functions.
+* `starts`: what resets made, kept, and made again where a reset would do the same.
 * `saved`: saved states, exact, checked where they come from outside.
 * `limits`: what each field of a saved state may hold.
 * `states`: conversion from and to ale-py's saved states.
@@ -60,7 +63,8 @@ machine code          `machine_code`         loaded once a process, and never un
 
 A block holds the addresses of the others as integers, so their owners must live as long as the console is used.
 
-In a block, `state.Machine` is the hardware, and `state.Game` adds what else is state. They come first, and are all that
+In a block, `state.Machine` is the hardware, `state.Episode` adds what else a reset sets, and `state.Game` the random
+generators. They come first, and are all that
 is copied, saved and compared. Behind them is what is not state: derived values, settings, and addresses. When a console
 was given another state, `cartridges.connect` makes the derived addresses anew, and ``c.outdated = ALL_OBJECTS`` has the
 masks of the TIA's objects made anew. A screen is state only where its frame cannot be run again: see `frame`.

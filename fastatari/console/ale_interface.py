@@ -27,13 +27,11 @@ from fastatari.console.games.facts import DIFFICULTIES, LEGAL_ACTIONS, MINIMAL_A
 from fastatari.console.inputs import PADDLE_STEP
 from fastatari.console.memory import Consoles
 from fastatari.console.saved import CURRENT, OVER, ALEState, clone_state, restore_state
+from fastatari.console.starts import Resets
 
 UInt8Array = npt.NDArray[np.uint8]
 
-_ALE = ale_py.ALEInterface
 _ACTIONS = tuple(Action.__members__.values())
-_RAM_SIZE, _AUDIO_SIZE = 128, 512
-_NOT_SET = "ROM not set: call `loadROM` first"
 
 
 class ALEInterface(Display):
@@ -102,7 +100,7 @@ class ALEInterface(Display):
             RuntimeError: the game's mode cannot be reached.
         """
         rom = read_rom(path)
-        functions = machine_code.functions()
+        functions = machine_code.functions_with_gil()
         consoles = Consoles(rom)
         c = consoles[0]
         seeds = self._settings.prepare(c)
@@ -119,7 +117,7 @@ class ALEInterface(Display):
         self._start_lives = _find_start_lives(c.game) if is_watched else -(2**31)
         self._can_truncate = is_watched or c.max_num_frames_per_episode > 0
         self._act_frames = self._act_watching_lives if is_watched else functions.act_frames
-        self._reset_game = functions.reset_game
+        self._reset_game = Resets(consoles).reset
         self._act_until = functions.act_until
 
     def getLegalActionSet(self) -> list[Action]:
@@ -231,7 +229,7 @@ class ALEInterface(Display):
             RuntimeError: the game's mode cannot be reached.
         """
         c = self._console
-        if self._reset_game(self._address):
+        if self._reset_game():
             raise RuntimeError(f"the mode {c.mode} of {self._game} was not reached")
 
     def game_over(self, with_truncation: bool = True) -> bool:
@@ -317,14 +315,15 @@ class ALEInterface(Display):
     def _act_watching_lives(self, address: int, number: int, units: int, frames: int, drawn: int) -> int:
         """Play frames until a life is lost; after that only the generator of the actions goes on."""
         c, reward = self._console, 0
-        act_frames = machine_code.functions().act_frames
+        act_frames = machine_code.functions_with_gil().act_frames
         for frame in range(frames):
             over, is_lost = c.over, c.lives < self._start_lives
-            if is_lost:
-                c.over = 1
-            reward += act_frames(address, number, units, 1, drawn >> min(frame, 62) & 1)
-            if is_lost:
-                c.over = over
+            try:
+                c.over = 1 if is_lost else over
+                reward += act_frames(address, number, units, 1, drawn >> min(frame, 62) & 1)
+            finally:
+                if is_lost:
+                    c.over = over
         return reward
 
 

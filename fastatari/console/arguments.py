@@ -132,8 +132,11 @@ def check_buffer(function: str, buffer: Any, shape: tuple[int, ...]) -> npt.NDAr
         array = np.asarray(buffer)
     else:
         refuse(function, allowed, buffer)
-    if array.dtype != np.uint8 or not array.flags.writeable or (len(shape) == 1 and array.size != shape[0]):
+    is_flat = array.size == shape[0] and array.flags.c_contiguous
+    has_shape = len(shape) > 1 or is_flat or array.shape == shape
+    if array.dtype != np.uint8 or not array.flags.writeable or not has_shape:
         access = "writeable" if array.flags.writeable else "read-only"
+        access = access if array.flags.c_contiguous else f"{access}, not contiguous,"
         refuse(function, allowed, buffer, f"{access} {array.dtype}{list(array.shape)}")
     if len(shape) == 1:
         return array.reshape(shape)

@@ -18,6 +18,9 @@ SIZES = (2048, 4096, 8192, 8192, 16384, 16384, 8192, 8192, 10495)
 # Of a decoded bank: a word of 64 bits for each byte.
 CHUNK_SIZE = 8 * BANK_SIZE
 
+# Of a decoded program of E0: from one segment to the next there is room for so many slices, one more than there are.
+NUM_SEGMENTS, NUM_SLICES, SLICE_PLACES = 4, 8, 9
+
 # Which addresses of the cartridge are read without side effects; and those of them that are all in one bank at a time.
 QUIET_START = (0x1000, 0x1000, 0x1000, 0x1100, 0x1000, 0x1100, 0x1000, 0x1000, 0x1080)
 QUIET_END = (0x2000, 0x2000, 0x1FF8, 0x1FF8, 0x1FF6, 0x1FF6, 0x1FE0, 0x2000, 0x1FC0)
@@ -147,8 +150,11 @@ def select_slice(c: Console, segment: int, number: int) -> None:
 
 
 def slice_chunk(c: Console, segment: int) -> int:
-    """Return where the decoded word of address 0 would lie, of the slice that a segment shows."""
-    decoded = 8 * SLICE_SIZE * (8 * segment + c.slices[segment])
+    """Return where the decoded word of address 0 would lie, of the slice that a segment shows.
+
+    It is another for each segment and slice, so that `Console.chunk` says which of them runs.
+    """
+    decoded = 8 * SLICE_SIZE * (SLICE_PLACES * segment + c.slices[segment])
     return c.program + decoded - CHUNK_SIZE - 8 * SLICE_SIZE * segment
 
 
@@ -232,7 +238,7 @@ def connect(c: Console) -> None:
     c.chunk = 0
     if c.cartridge == E0:
         c.bank_chunk = 0
-        c.rom = c.image + 7 * SLICE_SIZE - 3 * SLICE_SIZE
+        c.rom = c.image + 4 * SLICE_SIZE  # the last slice, from which it is read by addresses of the last segment
     elif c.cartridge == FE:
         c.bank_chunk = 0
         c.rom = c.image

@@ -7,14 +7,12 @@ A frame that nobody looks at is not drawn; should its picture be asked for later
 from fastatari.compiler import Pointer8, address, cold, copy_bytes, inline, pointer
 from fastatari.console import cartridges
 from fastatari.console.cpu.running import run
-from fastatari.console.cpu.stepping import CYCLES, INSTRUCTION, step
+from fastatari.console.cpu.stepping import CYCLES, INSTRUCTION, MOST_INSTRUCTIONS, step
+from fastatari.console.recording import note_start
 from fastatari.console.state import JAMMED, MACHINE_SIZE, RUNNING, STOPPED, Console, Machine, Registers
 from fastatari.console.tia.drawing import EVERYTHING, LINE, NOTHING, PIXELS_ONLY, draw_to
 from fastatari.console.tia.objects import ALL_OBJECTS
 from fastatari.console.tia.pixels import PIXELS
-
-# After so many instructions a frame is cut.
-MOST_INSTRUCTIONS = 25000
 
 # Before every clock.
 LONG_AGO = -0x7FFFFFFF
@@ -154,6 +152,8 @@ def emulate(c: Console, is_drawn: int) -> None:
         run_frame(c, PIXELS_ONLY if is_drawn else NOTHING)
         if c.drawn >= c.window_end and c.cut == 0:
             copy_machine(c.frame_starts[screen], c.frame_start)
+            if c.recording:
+                note_start(c, screen)
             c.has_start[screen] = 1
             c.is_drawn[screen] = is_drawn
             return

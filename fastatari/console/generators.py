@@ -18,10 +18,25 @@ def seed(g: Generator, number: int) -> None:
 
 
 @inline
+def mix(g: Generator, i: int, following: int, middle: int) -> int:
+    """Return what word `i` becomes."""
+    mixed = g.words[i] & 0x80000000 | g.words[following] & 0x7FFFFFFF
+    return g.words[middle] ^ mixed >> 1 ^ (0x9908B0DF if mixed & 1 else 0)
+
+
+@inline
 def twist(g: Generator, i: int, following: int, middle: int) -> None:
     """Make word `i` anew."""
-    mixed = g.words[i] & 0x80000000 | g.words[following] & 0x7FFFFFFF
-    g.words[i] = g.words[middle] ^ mixed >> 1 ^ (0x9908B0DF if mixed & 1 else 0)
+    g.words[i] = mix(g, i, following, middle)
+
+
+@inline
+def temper(word: int) -> int:
+    """Return the number that is drawn of a word."""
+    word ^= word >> 11
+    word ^= word << 7 & 0x9D2C5680
+    word ^= word << 15 & 0xEFC60000
+    return word ^ word >> 18
 
 
 def draw(g: Generator) -> int:
@@ -35,7 +50,9 @@ def draw(g: Generator) -> int:
         g.index = 0
     word = g.words[g.index]
     g.index += 1
-    word ^= word >> 11
-    word ^= word << 7 & 0x9D2C5680
-    word ^= word << 15 & 0xEFC60000
-    return word ^ word >> 18
+    return temper(word)
+
+
+def peek(g: Generator) -> int:
+    """Return the word that `draw` is going to return."""
+    return temper(g.words[g.index] if g.index < SIZE else mix(g, 0, 1, MIDDLE))

@@ -16,8 +16,10 @@ _BIT, _BYTE, _NIBBLE, _NATURAL = range(2), range(256), range(16), range(2**31)
 _INTEGER = range(-(2**31), 2**31)
 # The bits of a double from 0 to less than 1.
 _FRACTION = range(0x3FF0000000000000)
-# Of cycles of a frame: three clocks each, and those of another frame, are still an integer.
-_CYCLE = range(700_000_000)
+# Of a frame's cycles. A program that never writes to the TIA counts on, 25000 instructions a call.
+_CYCLE = range(2**31)
+# Of a paddle's movement in a frame, see `arguments.to_units`.
+_UNITS = range(2**30)
 _MOST_RESISTANCE = 1_000_000
 
 # Of a machine. What is not named here may hold whatever fits into it.
@@ -65,9 +67,9 @@ MACHINE: dict[str, Container[int]] = {
 }
 # Of what is around it.
 AROUND: dict[str, Container[int]] = {
-    "frame_number": _NATURAL,
-    "episode_frame_number": _NATURAL,
-    "sticky_strength": _NATURAL,
+    "frame_number": _INTEGER,
+    "episode_frame_number": _INTEGER,
+    "sticky_strength": _UNITS,
     "over": _BIT,
     "sticky_action": range(NUM_ACTIONS),
     "has_start": _BIT,

@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import gc
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,7 @@ LEVEL = 1
 
 def build_text() -> str:
     """Return the console in LLVM's language. Only this needs its sources, so only this imports them."""
-    from fastatari.console import frame, play, reset  # noqa: PLC0415
+    from fastatari.console import frame, play, repeating, reset  # noqa: PLC0415
     from fastatari.console.cpu import decoding, running  # noqa: PLC0415
 
     module = Module("console")
@@ -43,6 +44,9 @@ def build_text() -> str:
     module.add(reset.reset_game, export=True)
     module.add(reset.power_on, export=True)
     module.add(play.act_all, export=True)
+    module.add(repeating.next_timer, export=True)
+    module.add(repeating.record_reset, export=True)
+    module.add(repeating.repeat_reset, export=True)
     return str(module.ir)
 
 
@@ -120,17 +124,19 @@ def _compile(target: Target) -> bytes:
 
 
 class Functions:
-    """The compiled functions, of integers and addresses; they drop the GIL.
+    """The compiled functions, of integers and addresses.
 
     Args:
-        code (bytes): an object file, of `prepare`.
+        loaded (Loaded): the machine code of `prepare`, in memory.
+        holds_gil (bool): whether callers keep the GIL, so that no other thread runs Python meanwhile.
 
     Attributes:
         addresses (dict[str, int]): by name, for callers in machine code.
     """
 
-    def __init__(self, code: bytes) -> None:
-        self._loaded = native.load(code)
+    def __init__(self, loaded: native.Loaded, holds_gil: bool = False) -> None:
+        self._loaded = loaded
+        self._prototype: Any = ctypes.PYFUNCTYPE if holds_gil else ctypes.CFUNCTYPE
         self.addresses: dict[str, int] = {}
         self.handlers = self._function("handlers", 0)()
         self.decode = self._function("decode", 1)
@@ -140,14 +146,40 @@ class Functions:
         self.reset_game = self._function("reset_game", 1)
         self.power_on = self._function("power_on", 3)
         self.act_all = self._function("act_all", 6)
+        self.next_timer = self._function("next_timer", 1)
+        self.record_reset = self._function("record_reset", 2)
+        self.repeat_reset = self._function("repeat_reset", 2)
 
     def _function(self, name: str, count: int) -> Callable[..., int]:
         address = self.addresses[name] = self._loaded.address(name)
-        result: Any = ctypes.CFUNCTYPE(ctypes.c_int64, *(ctypes.c_int64,) * count)(address)
-        return result  # type: ignore[no-any-return]
+        result: Callable[..., int] = self._prototype(ctypes.c_int64, *(ctypes.c_int64,) * count)(address)
+        return result
+
+
+_LOCK = threading.Lock()
+
+
+def functions() -> Functions:
+    """Return the compiled functions; the first call of a process loads them, which may mean compiling them.
+
+    They drop the GIL, and so may not be called for one console by two threads at once.
+    """
+    # Only one may ever be made: who lost a race would have addresses of code that is gone.
+    with _LOCK:
+        return _load_functions(False)
+
+
+def functions_with_gil() -> Functions:
+    """Return the same functions for objects that threads may share: they keep the GIL, as ale-py does."""
+    with _LOCK:
+        return _load_functions(True)
 
 
 @functools.cache
-def functions() -> Functions:
-    """Return the compiled functions; the first call of a process loads them, which may mean compiling them."""
-    return Functions(prepare().code)
+def _load_functions(holds_gil: bool) -> Functions:
+    return Functions(_load_code(), holds_gil)
+
+
+@functools.cache
+def _load_code() -> native.Loaded:
+    return native.load(prepare().code)

@@ -67,14 +67,18 @@ def _decode(cartridge: int, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int6
     quiet = cartridges.QUIET_START[cartridge], cartridges.QUIET_END[cartridge]
     if cartridge == cartridges.E0:
         size, several = cartridges.SLICE_SIZE, True
-        parts = [(size * number, 0x1000 + size * segment) for segment in range(4) for number in range(8)]
+        segments, numbers = range(cartridges.NUM_SEGMENTS), range(cartridges.NUM_SLICES)
+        places = [cartridges.SLICE_PLACES * segment + number for segment in segments for number in numbers]
+        parts = [(size * number, 0x1000 + size * segment) for segment in segments for number in numbers]
     else:
         size, several = cartridges.BANK_SIZE, cartridge == cartridges.FE
         parts = [(size * bank, 0x1000) for bank in range(len(image) // size)]
+        places = list(range(len(parts)))
     plain = (0, 0) if several else quiet
     jumps_far = int(cartridge == cartridges.FE)
-    program = np.empty((len(parts), size), np.int64)
-    for words, (start, first) in zip(program, parts, strict=True):
+    program = np.zeros((places[-1] + 1, size), np.int64)
+    for place, (start, first) in zip(places, parts, strict=True):
+        words = program[place]
         part = Part(
             words.ctypes.data, image[start:].ctypes.data, functions.handlers, first, size, *quiet, *plain, jumps_far
         )

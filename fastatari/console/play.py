@@ -4,6 +4,7 @@ from fastatari.compiler import Pointer64, PointerI32, inline, pointer
 from fastatari.console.frame import emulate
 from fastatari.console.games import FRAME_RULES, NAMES
 from fastatari.console.games.facts import LEGAL_ACTIONS
+from fastatari.console.games.looks import note_looks
 from fastatari.console.generators import draw
 from fastatari.console.inputs import (
     NOOP,
@@ -17,6 +18,7 @@ from fastatari.console.inputs import (
     release_keys,
     set_switches,
 )
+from fastatari.console.recording import note_look
 from fastatari.console.state import Console
 
 # By game: a bit for each action that is passed on.
@@ -45,6 +47,10 @@ def play_frames(c: Console, action: int, units: int, switches: int, frames: int,
         set_switches(c, switches, c.difficulty)
         emulate(c, is_drawn)
         FRAME_RULES[c.game](c)
+        if c.recording:
+            note_looks(c)
+            note_look(c, LAST_LOOK[c.game])
+            note_look(c, 127)
         c.bus = c.ram[LAST_LOOK[c.game]]
     c.bus = c.ram[127]  # in the end all of the RAM is copied, over the bus
 

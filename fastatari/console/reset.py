@@ -1,6 +1,6 @@
 """Power-on and resets: what is set anew, and the frames that are played before an episode begins."""
 
-from fastatari.compiler import Pointer8, pointer
+from fastatari.compiler import Pointer8, inline, pointer
 from fastatari.console import bus, cartridges, dpc
 from fastatari.console.frame import emulate, set_window
 from fastatari.console.games import start_books
@@ -36,9 +36,15 @@ def reset_system(c: Console) -> None:
     c.outdated = ALL_OBJECTS
 
 
+@inline
+def to_timer(word: int) -> int:
+    """Return to what a reset sets the timer, by the word that it draws."""
+    return TIMER_LEAST + word % TIMER_VALUES
+
+
 def reset_riot(c: Console) -> None:
     """Set the timer to a random value."""
-    c.timer = TIMER_LEAST + draw(c.system_generator) % TIMER_VALUES
+    c.timer = to_timer(draw(c.system_generator))
     c.timer_shift = TIMER_SHIFT
     c.timer_set_cycle = 0
     c.timer_read_cycle = 0

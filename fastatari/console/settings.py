@@ -15,6 +15,7 @@ from ale_py import LoggerMode
 from fastatari.console.arguments import refuse
 from fastatari.console.games import NAMES
 from fastatari.console.games.facts import DEFAULT_PADDLE_LIMITS, PADDLE_LIMITS
+from fastatari.console.inputs import PADDLES
 from fastatari.console.state import Console
 
 _ALE = ale_py.ALEInterface
@@ -176,7 +177,7 @@ class Settings:
         own = PADDLE_LIMITS[NAMES[c.game]]
         limits = [values[name] for name in ("paddle_min", "paddle_max")]
         for k in range(2):
-            if own[k] != DEFAULT_PADDLE_LIMITS[k] or limits[k] == -1:
+            if c.controllers != PADDLES or own[k] != DEFAULT_PADDLE_LIMITS[k] or limits[k] == -1:
                 limits[k] = own[k]
         lowest, highest = limits
         if not 0 <= lowest <= highest <= _MOST_RESISTANCE:

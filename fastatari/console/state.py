@@ -157,8 +157,8 @@ class Generator(ctypes.Structure):
 
 
 @structure
-class Game(Machine):
-    """A machine, the game that is played on it, and where its pictures come from: the whole state of a console."""
+class Episode(Machine):
+    """A machine, the game that is played on it, and where its pictures come from: all that a reset sets."""
 
     # The game.
     reward: i32  # of the last frame
@@ -176,7 +176,13 @@ class Game(Machine):
     is_drawn: Annotated[Ints, c_uint8 * 2]  # whether the screen's memory holds it
     is_partial: u8  # the last frame did not reach the end of the picture
     frame_starts: Annotated[Array[Machine], Machine * 2]
-    # Random generators; the second is that of the actions.
+
+
+@structure
+class Game(Episode):
+    """An episode and the random generators: the whole state of a console."""
+
+    # The second one is that of the actions.
     system_generator: Annotated[Generator, Generator]
     action_generator: Annotated[Generator, Generator]
 
@@ -200,6 +206,9 @@ class Console(Game):
     # Derived: while a frame runs.
     drawing: u8  # how much is drawn: NOTHING, PIXELS, EVERYTHING
     frame_start: Annotated[Machine, Machine]  # the machine before the present frame
+
+    # Where it is noted what is read and written, while a reset is recorded: see `recording`; else 0.
+    recording: i64
 
     # Settings: of the ROM (`properties`).
     y_start: i32  # the line of the picture's first row

@@ -10,12 +10,12 @@ from fastatari.console.cpu.handlers import GO_ON, LEAVE, WORD_SIZE, Handler, fin
 from fastatari.console.cpu.instructions import Instruction
 from fastatari.console.cpu.opcodes import Opcode
 from fastatari.console.cpu.operands import OPERAND
-from fastatari.console.cpu.stepping import CYCLES, INSTRUCTION
+from fastatari.console.cpu.stepping import CYCLES, INSTRUCTION, MOST_INSTRUCTIONS
 from fastatari.console.state import Console, Registers
 from fastatari.console.tia import writes
 
 # When so many instructions have run, jumps and branches leave: at most a whole bank of them follows without one.
-ALMOST_ALL = (25000 - 4096 - 8) * INSTRUCTION
+ALMOST_ALL = (MOST_INSTRUCTIONS - cartridges.BANK_SIZE - 8) * INSTRUCTION
 
 
 @inline

@@ -30,8 +30,8 @@ def run(c: Console, r: Registers) -> None:
 
 
 def run_plain(c: Console, r: Registers) -> None:
-    """Run instructions for as long as they are plain: compiled, this is `run`."""
-    if r.pc & bus.CARTRIDGE and r.clock < ALMOST_ALL:
+    """Run instructions for as long as they are plain: compiled, this is `run`. While a reset is recorded, none is."""
+    if c.recording == 0 and r.pc & bus.CARTRIDGE and r.clock < ALMOST_ALL:
         go_to(c, r, r.pc)
         call_handlers(c, r)
         r.pc = program_counter(c, r)

@@ -7,7 +7,7 @@ code outside of a cartridge's plain ROM, the end of a bank, and the last instruc
 from collections.abc import Callable
 
 from fastatari.compiler import inline
-from fastatari.console import bus
+from fastatari.console import bus, recording
 from fastatari.console.cpu import branches, instructions, undocumented
 from fastatari.console.cpu.flags import flags, pack_flags, unpack_flags
 from fastatari.console.cpu.instructions import Instruction
@@ -19,6 +19,9 @@ from fastatari.console.tia.writes import STOP
 CYCLES = 0xFFFFFFFF
 INSTRUCTION = 1 << 32
 
+# After so many instructions a frame is cut.
+MOST_INSTRUCTIONS = 25000
+
 BASE_CYCLES = tuple(opcode.cycles for opcode in OPCODES)
 READ, WRITE, MODIFY = range(3)
 ACCESS = tuple(("read", "write", "modify").index(opcode.access) for opcode in OPCODES)
@@ -28,13 +31,22 @@ Step = Callable[[Console, Registers, int], None]
 
 def load(c: Console, r: Registers, address: int) -> int:
     """Return the byte at an address."""
+    if c.recording and address & bus.CARTRIDGE == 0:
+        recording.note_read(c, address)
     value = bus.read(c, address, r.bus, r.clock & CYCLES)
     r.bus = value
     return value
 
 
+def load_in_vain(c: Console, r: Registers) -> None:
+    """Read the byte that the stack pointer points to, on which nothing depends: the next access is another one."""
+    r.bus = bus.read(c, 0x100 | c.sp, r.bus, r.clock & CYCLES)
+
+
 def store(c: Console, r: Registers, address: int, value: int) -> None:
     """Write a byte to an address."""
+    if c.recording and address & bus.CARTRIDGE == 0:
+        recording.note_write(c, address)
     result = bus.write(c, address, value, r.clock & CYCLES)
     r.bus = value
     r.clock += result & 0xFF
@@ -184,7 +196,7 @@ def jump_indirect(c: Console, r: Registers, opcode: int) -> None:
 def jump_subroutine(c: Console, r: Registers, opcode: int) -> None:
     """Call: the return address is pushed before the target's high byte is read."""
     low = fetch(c, r)
-    load(c, r, 0x100 | c.sp)
+    load_in_vain(c, r)
     push_return(c, r, r.pc)
     c.after_write = 0
     r.pc = low | fetch(c, r) << 8
@@ -207,21 +219,21 @@ def PHP(c: Console, r: Registers, m: int) -> int:
 
 def PLA(c: Console, r: Registers, m: int) -> int:
     """Pull A."""
-    load(c, r, 0x100 | c.sp)
+    load_in_vain(c, r)
     r.a = flags(r, pull(c, r))
     return 0
 
 
 def PLP(c: Console, r: Registers, m: int) -> int:
     """Pull the flags."""
-    load(c, r, 0x100 | c.sp)
+    load_in_vain(c, r)
     unpack_flags(c, r, pull(c, r))
     return 0
 
 
 def RTS(c: Console, r: Registers, m: int) -> int:
     """Return from a subroutine."""
-    load(c, r, 0x100 | c.sp)
+    load_in_vain(c, r)
     low = pull(c, r)
     r.pc = low | pull(c, r) << 8
     fetch(c, r)
@@ -230,7 +242,7 @@ def RTS(c: Console, r: Registers, m: int) -> int:
 
 def RTI(c: Console, r: Registers, m: int) -> int:
     """Return from an interrupt."""
-    load(c, r, 0x100 | c.sp)
+    load_in_vain(c, r)
     unpack_flags(c, r, pull(c, r))
     low = pull(c, r)
     r.pc = low | pull(c, r) << 8
@@ -268,7 +280,8 @@ def effect_of(opcode: Opcode) -> Instruction:
     if opcode.mnemonic in STACK:
         return STACK[opcode.mnemonic]
     module = branches if opcode.mode == "rel" else undocumented if opcode.mnemonic in UNDOCUMENTED else instructions
-    effect: Instruction = getattr(module, opcode.mnemonic, instructions.NOP)
+    name = "NOP" if opcode.mode in {"jmp", "ind", "sub"} else opcode.mnemonic
+    effect: Instruction = getattr(module, name)
     return effect
 
 

@@ -5,6 +5,7 @@
 * `expressions`: expressions of the notation, as the compiled language has them.
 * `bookkeeping`: reward, lives and the end of the game, after each frame.
 * `facts`: which actions, modes and difficulties there are, the starting actions, the paddles.
+* `looks`: which bytes of RAM the bookkeeping can look at, and whose resets can be repeated.
 * `modes`: how a reset reaches a mode. It plays frames, so it is imported from there.
 """
 

@@ -27,11 +27,6 @@ def translate(text: str, places: Mapping[str, str]) -> str:
     return _value(_Translation(places).visit(ast.parse(text, mode="eval").body))
 
 
-def translate_condition(text: str, places: Mapping[str, str]) -> str:
-    """Return the same for an expression that is only asked whether it is true."""
-    return ast.unparse(_truth(_Translation(places).visit(ast.parse(text, mode="eval").body)))
-
-
 class _Translation(ast.NodeTransformer):
     """Puts places for variables, fields of the console for `ram`, and comparisons where truth is asked."""
 

@@ -1,6 +1,6 @@
 """What a player can choose in each game, and what a reset and the paddles do in it: tables by the game's name."""
 
-from fastatari.console.games.description import ALL_ACTIONS, DESCRIPTIONS
+from fastatari.console.games.description import DESCRIPTIONS
 
 DEFAULT_PADDLE_LIMITS = (27450, 790196)
 
@@ -21,14 +21,3 @@ STARTING_ACTIONS = {game.name: game.starting_actions for game in DESCRIPTIONS}
 
 PADDLE_LIMITS = {game.name: game.paddles or DEFAULT_PADDLE_LIMITS for game in DESCRIPTIONS}
 """The lowest and the highest position of the paddles, in units of resistance, also where there are none."""
-
-__all__ = [
-    "ALL_ACTIONS",
-    "DEFAULT_PADDLE_LIMITS",
-    "DIFFICULTIES",
-    "LEGAL_ACTIONS",
-    "MINIMAL_ACTIONS",
-    "MODES",
-    "PADDLE_LIMITS",
-    "STARTING_ACTIONS",
-]

@@ -22,10 +22,11 @@ RESET_FRAMES = 4
 NOOP, UP, RIGHT, LEFT, DOWN, UP_FIRE = 0, 2, 3, 4, 5, 10
 RESET = 40  # the console's switch, as an action
 
-# ale-py would press for ever where a mode cannot be reached. No game needs a tenth of it: name_this_game 134 presses.
-MOST_PRESSES = 2000
-# video_cube needs 51 actions for its last cube.
-MOST_ACTIONS = 2000
+# ale-py would press for ever where a mode cannot be reached, as in a program that is not the game's. The most that a
+# game needs are 827 presses of 3 frames (video_cube), and 51 actions for its last cube. All frames of a selection are
+# counted, too, because a press of adventure lasts up to 257.
+MOST_PRESSES, MOST_FRAMES = 1000, 20_000
+MOST_ACTIONS = 200
 
 _SELECTS = [game.select or Select() for game in DESCRIPTIONS]
 
@@ -38,8 +39,8 @@ FIRST_ACTS = tuple(select.first_acts for select in _SELECTS)
 ACTS_AFTER_PRESS = tuple(select.acts_after_press for select in _SELECTS)
 LIMITS = tuple(select.most or MOST_PRESSES for select in _SELECTS)
 
-DOUBLE_DUNK = NAMES.index("double_dunk")
-VIDEO_CUBE = NAMES.index("video_cube")
+# The games whose modes are chosen by a function of their own, by its name.
+DOUBLE_DUNK, VIDEO_CUBE = ([select.script for select in _SELECTS].index(name) for name in ("double_dunk", "video_cube"))
 
 # In most games one byte of RAM is the mode: its address, by game; -1 where it is not so.
 _PLAIN = [re.fullmatch(r"ram\[(0x[0-7]\w)\] == m", select.until) for select in _SELECTS]
@@ -85,13 +86,15 @@ def select_mode(c: Console) -> int:
         press_reset(c, FIRST_RESET_FRAMES[c.game])
     play_noops(c, FIRST_ACTS[c.game])
     presses = 0
+    all_frames = 0
     while is_in_mode(c) == 0:
-        if presses == LIMITS[c.game]:
+        if presses == LIMITS[c.game] or all_frames >= MOST_FRAMES:
             return MODE_NOT_REACHED
         presses += 1
         frames = PRESS_FRAMES[c.game]
         if frames == 0:
             frames = 2 + (draw(c.action_generator) & 255)
+        all_frames += frames
         press_select(c, frames)
         play_noops(c, ACTS_AFTER_PRESS[c.game])
     press_reset(c, RESET_FRAMES)
