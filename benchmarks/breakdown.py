@@ -22,7 +22,7 @@ import fastatari.env
 import fastatari.game
 from fastatari import AtariEnv, Game
 from fastatari.cli import reference
-from fastatari.emulator import Console, ConsoleName
+from fastatari.emulator import ConsoleName, Emulator
 from fastatari.engine import Engine
 
 OURS, ACT_ALONE, THEIRS = "fastatari", "ale-py's act alone", "reference"
@@ -168,7 +168,7 @@ class ActAlone:
 
     def __init__(self, step: Callable[[int], object], engine: NotedEngine, seed: int | None = None) -> None:
         self._step, self._scout = step, engine
-        self._console = Console(engine.console.rom, console="ale")
+        self._console = Emulator(engine.console.rom, console="ale")
         engine.reset(seed)
 
     def plan(self, actions: Sequence[int]) -> None:
@@ -358,7 +358,7 @@ class _Spare:
     """A console that plays on for calibration."""
 
     def __init__(self, game: str, console: ConsoleName) -> None:
-        self._console = Console(game, console=console)
+        self._console = Emulator(game, console=console)
         self._screens = np.empty((2, *self._console.screen_shape), np.uint8)
 
     def prepare(self) -> Callable[[], object]:

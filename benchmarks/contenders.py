@@ -22,7 +22,7 @@ import numpy.typing as npt
 from fastatari import AtariEnv, FrameStack, Game, Worker
 from fastatari.cli.packages import make_base
 from fastatari.cli.reference import ReferenceGame, ReferenceWorker
-from fastatari.emulator import Console, ConsoleName
+from fastatari.emulator import ConsoleName, Emulator
 from fastatari.palette import rgb_table
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -68,7 +68,7 @@ class RandomPlay:
     """A live console under random actions, each for 4 frames, of which frames 3 and 4 are read."""
 
     def __init__(self, game: str, console_name: ConsoleName) -> None:
-        self._console = console = Console(game, console=console_name)
+        self._console = console = Emulator(game, console=console_name)
         self.screen_shape = console.screen_shape
         self.palette = console.palette
         self.read_screen = console.read_screen
@@ -297,7 +297,7 @@ def make_trainers(game: str) -> tuple[Trainer, Trainer]:
 
 def draw_actions(game: str, shape: tuple[int, ...]) -> list[Any]:
     """Return random actions of a game, in nested lists of the given shape."""
-    actions: list[Any] = np.random.default_rng(0).integers(len(Console(game).action_meanings), size=shape).tolist()
+    actions: list[Any] = np.random.default_rng(0).integers(len(Emulator(game).action_meanings), size=shape).tolist()
     return actions
 
 

@@ -1,4 +1,4 @@
-"""`Console`: one game on this package's console, or on ale-py's."""
+"""`Emulator`: one game on this package's console, or on ale-py's."""
 
 import copy
 import difflib
@@ -70,8 +70,8 @@ def list_roms() -> list[str]:
     return sorted(set(ale_py.roms.get_all_rom_ids()) - set(REFUSED))
 
 
-class ConsoleState(NamedTuple):
-    """What `Console.clone` returns: plain data, which can be pickled.
+class EmulatorState(NamedTuple):
+    """What `Emulator.clone` returns: plain data, which can be pickled.
 
     Attributes:
         console ("fastatari" | "ale"): which of the two it was.
@@ -88,7 +88,7 @@ class ConsoleState(NamedTuple):
     draw: Callable[[], float] | None
 
 
-class Console:
+class Emulator:
     """An Atari 2600 with a cartridge.
 
     Args:
@@ -221,15 +221,15 @@ class Console:
         number: int = self.ale.getEpisodeFrameNumber()
         return number
 
-    def clone(self) -> ConsoleState:
+    def clone(self) -> EmulatorState:
         """Return all that the frames and the resets to come depend on, but for numbers set by `draw_by`."""
         emulator = self.ale.cloneState(include_rng=self.draws_at_reset).serialize()
         if self._sticky is None:
-            return ConsoleState(self._name, emulator, self._frames_before, None, None)
+            return EmulatorState(self._name, emulator, self._frames_before, None, None)
         draw = copy.deepcopy(self._sticky.draw) if self._has_draws else None
-        return ConsoleState(self._name, emulator, self._frames_before, self._sticky.last_action.value, draw)
+        return EmulatorState(self._name, emulator, self._frames_before, self._sticky.last_action.value, draw)
 
-    def restore(self, state: ConsoleState) -> None:
+    def restore(self, state: EmulatorState) -> None:
         """Go on from what `clone` returned in this console or one of the same arguments, in any process.
 
         It is exact, but with ``"ale"``; `AtariEnv.restore_state` says where ale-py's states are not.

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from gymnasium.utils.seeding import np_random
 
 from fastatari.checks import check_pair
-from fastatari.emulator import Console, ConsoleName, ConsoleState
+from fastatari.emulator import ConsoleName, Emulator, EmulatorState
 from fastatari.frames import NOWHERE, FrameStack, Palette
 from fastatari.generators import draw_uniform, new_seed
 from fastatari.palette import rgb_table
@@ -35,7 +35,7 @@ class EngineState(NamedTuple):
     Attributes:
         rom (str): the ROM's id.
         rules (AtariRules): the rules.
-        console (ConsoleState): the console.
+        console (EmulatorState): the console.
         screens (uint8[2, H, W]): the last two screens.
         planes (uint8[K, ...] | None): the stack; None before the first reset.
         values (dict[str, Any]): counters and generators.
@@ -43,7 +43,7 @@ class EngineState(NamedTuple):
 
     rom: str
     rules: AtariRules
-    console: ConsoleState
+    console: EmulatorState
     screens: UInt8Array
     planes: UInt8Array | None
     values: dict[str, Any]
@@ -122,14 +122,14 @@ class Engine:
     Args:
         game (str): the name of the game, as for `console.find_rom`.
         rules (AtariRules): the rules.
-        console ("fastatari" | "ale"): as for `Console`.
-        is_shown (bool): as for `Console`.
+        console ("fastatari" | "ale"): as for `Emulator`.
+        is_shown (bool): as for `Emulator`.
         sibling (Engine, optional): another of the same game and rules, with which this one shares what it can: where
             screens are read to. They have to be used by turns: all that a step or reset comes to
             has to be observed before the next of another engine.
 
     Attributes:
-        console (Console): the console. Acting on it is not seen by the engine.
+        console (Emulator): the console. Acting on it is not seen by the engine.
         rules (AtariRules): the rules.
         np_random (np.random.Generator): draws the no-ops, but for ``seeding="ale"``, and the repeated actions of
             ``sticky_draws="np_random"``.
@@ -141,13 +141,13 @@ class Engine:
         episode_length (int): how many steps there were since then.
         episode_seconds (float): the time since then.
         episode_frame_number (int): how many frames were played since the last reset of the emulator.
-        frames_before (int): how many were played before that since the ROM was loaded, or since `Console.rewind`.
+        frames_before (int): how many were played before that since the ROM was loaded, or since `Emulator.rewind`.
         can_step_into (bool): whether `step` can write observations somewhere.
         is_playing (bool): whether there can be a step before the next reset.
         is_game_over (bool): whether the next reset begins a new game whatever the rules.
 
     Raises:
-        TypeError, ValueError, OSError: as for `Console` and `FrameStack`.
+        TypeError, ValueError, OSError: as for `Emulator` and `FrameStack`.
     """
 
     # Those that a step needs come first, side by side: where a process plays many games, each line of the cache that it
@@ -177,7 +177,7 @@ class Engine:
         sibling: "Engine | None" = None,
     ) -> None:
         self.rules = rules
-        self.console = Console(
+        self.console = Emulator(
             game,
             console=console,
             repeat_action_probability=rules.repeat_action_probability,
@@ -503,7 +503,7 @@ class Engine:
     def restore_state(self, state: EngineState) -> None:
         """Go on from what `clone_state` returned, of this engine or one of the same game and rules, in any process.
 
-        It is as exact as `Console.restore`.
+        It is as exact as `Emulator.restore`.
 
         Raises:
             TypeError: `state` is none.

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari.checks import check_dtype, check_integer
-from fastatari.emulator import Console, ConsoleName
+from fastatari.emulator import ConsoleName, Emulator
 from fastatari.engine import Engine
 from fastatari.rules import AtariRules
 
@@ -50,7 +50,7 @@ class Game:
     Attributes:
         rewards (list[float]): the reward of each step of the current episode.
         lives (int): the lives at the last reset; 0 before the first.
-        console (Console): the emulated console. Acting on it is not seen by the game.
+        console (Emulator): the emulated console. Acting on it is not seen by the game.
 
     Raises:
         TypeError: `game` is not a string, `seed` not an integer.
@@ -69,7 +69,7 @@ class Game:
         check_integer("seed", seed, least=0)
         self._is_uint8 = check_dtype(dtype) == np.uint8
         self._engine = Engine(game, RULES, console=console)
-        self.console: Console = self._engine.console
+        self.console: Emulator = self._engine.console
         self.rewards: list[float] = []
         self.lives = 0
 

@@ -19,7 +19,7 @@ ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
 # All that takes a console's name.
 WITH_CONSOLE = (
     fastatari.Game.__init__, fastatari.AtariEnv.__init__, fastatari.AtariVectorEnv.__init__, fastatari.Worker.__init__,
-    fastatari.worker_process, engine.Engine.__init__, emulator.Console.__init__, golden.play,
+    fastatari.worker_process, engine.Engine.__init__, emulator.Emulator.__init__, golden.play,
 )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from reference import ROMS
 
 import fastatari
 from fastatari import ALEInterface, ALEState, InvalidAction
+from fastatari.console.states import read_state
 
 REFERENCE = ale_py.ALEInterface
 ROM = ale_py.roms.get_rom_path
@@ -459,3 +460,25 @@ def test_the_module_prints_nothing(capfd):
     load(ALEInterface)
     assert capfd.readouterr() == ("", "")
     assert "fastatari.console.ale_interface" in sys.modules
+
+
+def test_buffers_that_a_copy_would_be_made_of_are_refused():
+    ale = ALEInterface()
+    ale.loadROM(ale_py.roms.get_rom_path("pong"))
+    buffer = np.zeros((16, 16), np.uint8)[:, :8]
+    with pytest.raises(TypeError, match=r"got writeable, not contiguous, uint8\[16, 8\] of type ndarray"):
+        ale.getRAM(buffer)
+    strided = np.zeros(256, np.uint8)[::2]
+    ale.getRAM(strided)
+    np.testing.assert_array_equal(strided, ale.getRAM())
+
+
+def test_joystick_games_have_their_own_limits_of_paddles():
+    for make in (ale_py.ALEInterface, ALEInterface):
+        ale = make()
+        ale.setInt("paddle_min", 5)
+        ale.setInt("paddle_max", 10)
+        ale.loadROM(ale_py.roms.get_rom_path("tennis"))
+        state = ale.cloneAleState() if make is ALEInterface else ale.cloneState()
+        fields = read_state(state.serialize())
+        assert (fields["paddle_min"], fields["paddle_max"], fields["paddle_left"]) == (27450, 790196, 408823)

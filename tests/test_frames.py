@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reference import ROMS, StackTwin, cv2_gray, make_plane, tie_count
 
 from fastatari import FrameStack, kernels
-from fastatari.emulator import Console
+from fastatari.emulator import Emulator
 from fastatari.palette import gray_table, rgb_table
 
 ORDERS = ["gray-resize-max", "gray-max-resize", "max-gray-resize", "max-resize-gray"]
@@ -147,7 +147,7 @@ def test_long_play_of_every_rom_is_cv2s(rom, rng):
 
 
 def _compare_with_play(rom, rng, steps):
-    console = Console(rom)
+    console = Emulator(rom)
     pairs = [
         (
             FrameStack(console.screen_shape, palette=console.palette, **kind),

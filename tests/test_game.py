@@ -9,7 +9,7 @@ from reference import ROMS, ReferenceGame
 
 import fastatari
 from fastatari import Game, InvalidAction
-from fastatari.emulator import Console, find_rom, list_roms
+from fastatari.emulator import Emulator, find_rom, list_roms
 
 PACKAGE = Path(fastatari.__file__).parent
 
@@ -278,7 +278,7 @@ def test_the_seed_changes_nothing_that_can_be_seen():
 def test_unknown_colours_are_an_error(monkeypatch):
     monkeypatch.setattr("fastatari.emulator.palette.rgb_table", lambda name: np.ones((256, 3), np.uint8))
     with pytest.raises(ValueError, match="the colours of breakout are neither NTSC's nor PAL's"):
-        Console("breakout")
+        Emulator("breakout")
 
 
 def test_the_references_gymnasium_id_is_labmls():

@@ -4,7 +4,7 @@ import pytest
 from reference import ROMS
 
 from fastatari import palette
-from fastatari.emulator import Console
+from fastatari.emulator import Emulator
 
 
 @pytest.mark.parametrize("name", palette.PALETTES)
@@ -15,7 +15,7 @@ def test_cv2_gray_is_cv2s(name):
 
 @pytest.mark.parametrize("rom", ROMS)
 def test_colours_are_those_of_the_emulator(rom, rng):
-    console = Console(rom)
+    console = Emulator(rom)
     rgb, gray = palette.rgb_table(console.palette), palette.gray_table(console.palette, "ale")
     console.reset()
     for frame in range(120):
@@ -30,8 +30,8 @@ def test_colours_are_those_of_the_emulator(rom, rng):
 
 
 def test_both_standards_occur_and_a_screen_with_odd_indices():
-    assert Console("breakout").palette == "ntsc"
-    console = Console("air_raid")
+    assert Emulator("breakout").palette == "ntsc"
+    console = Emulator("air_raid")
     assert console.palette == "pal"
     console.reset()
     seen = set()

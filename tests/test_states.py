@@ -328,7 +328,7 @@ def test_states_of_another_rom_or_version_are_refused():
     data[8] ^= 1
     with pytest.raises(ValueError, match=r"the state is of version 0x.*, of another fastatari; here they are 0x"):
         ALEState(bytes(data))
-    for place, value, message in ((28, 2, "header has 2 and 0"), (29, 4, "header has 0 and 4"), (30, 9, "asks for")):
+    for place, value, message in ((31, 2, "header has 2 and 0"), (32, 4, "header has 0 and 4"), (33, 9, "asks for")):
         data = bytearray(ale.cloneState().serialize())
         data[place] = value
         if place == 30:
@@ -352,7 +352,7 @@ def list_places(structure, offset=0):
                     yield name, place + i * ctypes.sizeof(element), ctypes.sizeof(element)
 
 
-HEADER = 32
+HEADER = 35
 
 
 @pytest.mark.parametrize("rom", ["breakout", "montezuma_revenge", "pitfall2", "klax", "mr_do"])
@@ -439,3 +439,28 @@ def test_every_game_of_a_state_has_its_variables():
         known = {*games.VARIABLES[name], "reward"}
         assert {variable for _, variable in games.SAVED[name]} <= known, name
         assert MODES[name]
+
+
+def test_states_of_the_same_bytes_played_as_another_game_are_refused(tmp_path):
+    image = bytes([0xA9, 2, 0x85, 0, 0x85, 2, 0xA9, 0, 0x85, 0, 0x4C, 0, 0xF0]).ljust(4092, b"\xea") + b"\0\xf0\0\xf0"
+    ales = []
+    for name in ("tetris", "kaboom"):
+        path = tmp_path / f"{name}.bin"
+        path.write_bytes(image)
+        ales.append(ALEInterface())
+        ales[-1].loadROM(path)
+    for state in (ales[0].cloneState(), ALEState(ales[0].cloneState().serialize())):
+        with pytest.raises(ValueError, match=r"is of tetris, .* where the same ROM is played here as kaboom, "):
+            ales[1].restoreState(state)
+    ales[1].act(0)
+
+
+def test_states_after_a_long_silence_are_taken(tmp_path):
+    path = tmp_path / "tetris.bin"
+    path.write_bytes(bytes([0x4C, 0, 0xF0]).ljust(4092, b"\xea") + b"\0\xf0\0\xf0")
+    ale = ALEInterface()
+    ale.loadROM(path)
+    for _ in range(12_000):  # nothing ends a frame, whose cycles are counted on
+        ale.act(0)
+    ale.restoreState(ALEState(ale.cloneState().serialize()))
+    ale.act(0)

@@ -26,7 +26,7 @@ from fastatari.console.display import Display, refuse_to_act
 from fastatari.console.games.facts import DIFFICULTIES, LEGAL_ACTIONS, MINIMAL_ACTIONS, MODES
 from fastatari.console.inputs import PADDLE_STEP
 from fastatari.console.memory import Consoles
-from fastatari.console.saved import CURRENT, OVER, ALEState, clone_state, restore_state
+from fastatari.console.saved import CURRENT, OVER, ALEState, clone_state, identify, restore_state
 from fastatari.console.starts import Resets
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -52,8 +52,8 @@ class ALEInterface(Display):
         "_frame_skip",
         "_game",
         "_history",
+        "_identity",
         "_last_frame",
-        "_md5",
         "_owner",
         "_predictions",
         "_reset_game",
@@ -65,7 +65,7 @@ class ALEInterface(Display):
         self._act_frames: Callable[..., int] = refuse_to_act
         self._act_until: Callable[..., int] = refuse_to_act
         self._reset_game: Callable[..., int] = refuse_to_act
-        self._md5, self._owner = b"", object()
+        self._identity, self._owner = b"", object()
         self._frame_skip, self._last_frame = 1, 0
         self._clamp: tuple[int, int] | None = None
         self._can_truncate = False
@@ -109,7 +109,7 @@ class ALEInterface(Display):
             raise RuntimeError(f"the mode {c.mode} of {rom.game} was not reached")
         self._settings.note_loaded(path, c)
         self._connect(consoles, functions.draw_picture)
-        self._game, self._md5, self._owner = rom.game, bytes.fromhex(rom.md5), object()
+        self._game, self._identity, self._owner = rom.game, identify(rom.md5, c), object()
         self._frame_skip = max(1, self._settings["frame_skip"])
         self._last_frame = min(self._frame_skip, 63) - 1
         self._clamp = self._settings.clamp
@@ -272,12 +272,12 @@ class ALEInterface(Display):
         if include_rng is not False:
             check_flag("cloneState", "include_rng", include_rng)
         self._memory[0]
-        return clone_state(self._console, self._md5, include_rng, self._owner)
+        return clone_state(self._console, self._identity, include_rng, self._owner)
 
     def cloneSystemState(self) -> ALEState:
         """Return the state, with the generator that decides whether an action is repeated."""
         self._memory[0]
-        return clone_state(self._console, self._md5, True, self._owner)
+        return clone_state(self._console, self._identity, True, self._owner)
 
     def restoreState(self, state: "ALEState | ale_py.ALEState", /) -> None:
         """Go on from a state of this class's, exactly, or of ale-py's, as exactly as it is.
@@ -293,7 +293,7 @@ class ALEInterface(Display):
                 state = ALEState(state.serialize())
             elif not isinstance(state, ALEState):
                 raise TypeError(f"`state` must be an ALEState, of fastatari or of ale_py, got {type(state).__name__}")
-        restore_state(c, state, self._md5, self._owner)
+        restore_state(c, state, self._identity, self._owner)
 
     def restoreSystemState(self, state: "ALEState | ale_py.ALEState", /) -> None:
         """Do what `restoreState` does."""
@@ -303,7 +303,7 @@ class ALEInterface(Display):
         """Return the state for ale-py's class, which cannot go on from it exactly: its states leave things out."""
         check_flag("cloneAleState", "include_rng", include_rng)
         self._memory[0]
-        return ale_py.ALEState(states.to_ale_state(self._console, self._md5.hex(), include_rng=include_rng))
+        return ale_py.ALEState(states.to_ale_state(self._console, self._identity[:16].hex(), include_rng=include_rng))
 
     # What the methods have in common.
 

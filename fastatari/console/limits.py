@@ -67,8 +67,6 @@ MACHINE: dict[str, Container[int]] = {
 }
 # Of what is around it.
 AROUND: dict[str, Container[int]] = {
-    "frame_number": _INTEGER,
-    "episode_frame_number": _INTEGER,
     "sticky_strength": _UNITS,
     "over": _BIT,
     "sticky_action": range(NUM_ACTIONS),

@@ -6,7 +6,7 @@ again. As bytes it is a header, the part of the block that is state, and these s
 ====================  =========================================================================
 8 bytes               ``fastatar``
 4 bytes               a checksum of the names and places of all fields: the format's version
-16 bytes              the MD5 of the ROM
+19 bytes              which console it is of: see `identify`
 1 byte                1 if the generator of the actions is included, else 0
 1 byte                which of the two screens follow, a bit each
 2 bytes               rows of a screen
@@ -23,6 +23,7 @@ from typing import Any
 
 from fastatari.console import cartridges, states
 from fastatari.console.ale_stream import Fields
+from fastatari.console.games.description import GAMES_CRC, NAMES
 from fastatari.console.limits import check_console
 from fastatari.console.state import STATE_SIZE, Console, Machine
 from fastatari.console.tia.objects import ALL_OBJECTS
@@ -52,8 +53,8 @@ def _list_fields(structure: Any) -> list[Any]:
 
 
 MAGIC = b"fastatar"
-VERSION = zlib.crc32(repr((sys.byteorder, _list_fields(Console), _list_fields(Machine))).encode())
-_HEADER = struct.Struct("<8sI16sBBH")
+VERSION = zlib.crc32(repr((sys.byteorder, _list_fields(Console), _list_fields(Machine), GAMES_CRC)).encode())
+_HEADER = struct.Struct("<8sI19sBBH")
 
 
 class ALEState:
@@ -71,14 +72,14 @@ class ALEState:
         ValueError: the bytes are not a state.
     """
 
-    __slots__ = ("_block", "_data", "_fields", "_has_generator", "_is_checked", "_md5", "_owner", "_screens")
+    __slots__ = ("_block", "_data", "_fields", "_has_generator", "_identity", "_is_checked", "_owner", "_screens")
 
     _block: bytes
     _data: bytes | None
     _fields: Fields | None
     _has_generator: bool
     _is_checked: bool
-    _md5: bytes
+    _identity: bytes
     _owner: object
     _screens: tuple[bytes, bytes]
 
@@ -90,10 +91,12 @@ class ALEState:
         self.__setstate__(state)
 
     @classmethod
-    def _of(cls, block: bytes, screens: tuple[bytes, bytes], md5: bytes, has_generator: bool, owner: object) -> Any:
+    def _of(
+        cls, block: bytes, screens: tuple[bytes, bytes], identity: bytes, has_generator: bool, owner: object
+    ) -> Any:
         """Return a state of a console of this process, which needs no check where `owner` is that console's."""
         self: ALEState = cls.__new__(cls)
-        self._block, self._screens, self._md5 = block, screens, md5
+        self._block, self._screens, self._identity = block, screens, identity
         self._has_generator, self._owner, self._data, self._fields = has_generator, owner, None, None
         self._is_checked = True
         return self
@@ -102,7 +105,7 @@ class ALEState:
         """Return the state as bytes, for `ALEState`."""
         if self._data is None:
             head = _HEADER.pack(
-                MAGIC, VERSION, self._md5, self._has_generator, *self._describe_screens(),
+                MAGIC, VERSION, self._identity, self._has_generator, *self._describe_screens(),
             )  # fmt: skip
             self._data = b"".join([head, self._core(), *self._screens])
         return self._data
@@ -117,12 +120,12 @@ class ALEState:
         if not isinstance(data, bytes):
             raise TypeError(f"a state is made of bytes, got {type(data).__name__}")
         self._data, self._owner, self._fields, self._screens = data, None, None, (b"", b"")
-        self._block, self._md5, self._has_generator, self._is_checked = b"", b"", False, False
+        self._block, self._identity, self._has_generator, self._is_checked = b"", b"", False, False
         if data.startswith(MAGIC):
             self._parse(data)
         elif data:
             self._fields = states.read_state(data)
-            self._md5 = bytes.fromhex(self._fields["md5"])
+            self._identity = bytes.fromhex(self._fields["md5"])
 
     def equals(self, other: "ALEState") -> bool:
         """Return whether two states are the same."""
@@ -173,13 +176,13 @@ class ALEState:
         for k in range(2):
             if not core[HAS_START + k]:
                 core[_FRAME_STARTS + _MACHINE * k : _FRAME_STARTS + _MACHINE * (k + 1)] = bytes(_MACHINE)
-        return self._md5, bytes(core), self._screens
+        return self._identity, bytes(core), self._screens
 
     def _parse(self, data: bytes) -> None:
         """Take the bytes apart. What the fields hold is only checked where a console is."""
         if len(data) < _HEADER.size:
             raise ValueError(f"the state ends within its header of {_HEADER.size} bytes: it has {len(data)}")
-        _, version, self._md5, has_generator, mask, rows = _HEADER.unpack_from(data)
+        _, version, self._identity, has_generator, mask, rows = _HEADER.unpack_from(data)
         if version != VERSION:
             raise ValueError(f"the state is of version {version:#x}, of another fastatari; here they are {VERSION:#x}")
         if has_generator > 1 or mask > 3:
@@ -201,12 +204,12 @@ class ALEState:
         self._screens = screens[0], screens[1]
 
 
-def clone_state(c: Console, md5: bytes, has_generator: bool, owner: object) -> ALEState:
+def clone_state(c: Console, identity: bytes, has_generator: bool, owner: object) -> ALEState:
     """Return the state of a console between two frames.
 
     Args:
         c (Console): the console.
-        md5 (bytes): the MD5 of its ROM, 16 bytes.
+        identity (bytes): which console it is: see `identify`.
         has_generator (bool): whether the generator of the actions is part of it.
         owner (object): what stands for this console's settings and memory; a state of the same owner is restored
             without a check.
@@ -217,19 +220,19 @@ def clone_state(c: Console, md5: bytes, has_generator: bool, owner: object) -> A
         size = PIXELS * c.height
         first, second = (b"" if block[HAS_START + k] else ctypes.string_at(c.screens[k], size) for k in range(2))
         screens = first, second
-    return ALEState._of(block, screens, md5, has_generator, owner)  # type: ignore[no-any-return]
+    return ALEState._of(block, screens, identity, has_generator, owner)  # type: ignore[no-any-return]
 
 
 _NO_SCREENS = (b"", b"")
 
 
-def restore_state(c: Console, state: ALEState, md5: bytes, owner: object) -> None:
+def restore_state(c: Console, state: ALEState, identity: bytes, owner: object) -> None:
     """Bring a console to a state.
 
     Args:
         c (Console): the console; untouched where there is an error.
         state (ALEState): the state.
-        md5 (bytes): the MD5 of the console's ROM, 16 bytes.
+        identity (bytes): which console it is: see `identify`.
         owner (object): as for `clone_state`.
 
     Raises:
@@ -238,10 +241,9 @@ def restore_state(c: Console, state: ALEState, md5: bytes, owner: object) -> Non
     address = ctypes.addressof(c)
     block = state._block
     if state._owner is not owner:
-        if state._md5 != md5:
-            raise ValueError(f"the state is of another ROM, of MD5 {state._md5.hex() or 'none'}, not {md5.hex()}")
+        _check_identity(state._identity, identity)
         if state._fields is not None:
-            states.from_ale_state(c, state._fields, md5.hex())
+            states.from_ale_state(c, state._fields, identity[:16].hex())
             return
         if not state._is_checked:
             _check_state(c, state)
@@ -260,6 +262,27 @@ def restore_state(c: Console, state: ALEState, md5: bytes, owner: object) -> Non
             c.is_drawn[k] = 0
         else:
             ctypes.memmove(c.screens[k], screens[k], len(screens[k]))
+
+
+def identify(md5: str, c: Console) -> bytes:
+    """Return what consoles have in common that can take each other's states: 19 bytes.
+
+    These are the MD5 of the ROM, the game whose bookkeeping it has, whether the television is PAL, and the rows of the
+    picture. Of a state of ale-py's the MD5 is all that is known.
+    """
+    return bytes.fromhex(md5) + bytes((c.game, c.is_pal, c.height - 1))
+
+
+def _check_identity(found: bytes, identity: bytes) -> None:
+    if found[:16] != identity[:16]:
+        raise ValueError(f"the state is of another ROM, of MD5 {found[:16].hex() or 'none'}, not {identity[:16].hex()}")
+    if found != identity[: len(found)]:
+        game, is_pal, rows = found[16:]
+        raise ValueError(
+            f"the state is of {NAMES[game] if game < len(NAMES) else game}, {'PAL' if is_pal else 'NTSC'}, {rows + 1} "
+            f"rows, where the same ROM is played here as {NAMES[identity[16]]}, {'PAL' if identity[17] else 'NTSC'}, "
+            f"{identity[18] + 1} rows"
+        )
 
 
 def _check_state(c: Console, state: ALEState) -> None:

@@ -1,6 +1,6 @@
 """The state of a console: all of its registers, latches, memories and counters, as one block of plain data.
 
-`Machine` is the hardware: what the next frame depends on, and nothing else. `Game` adds what is around it: the
+`Machine` is the hardware: what the next frame depends on, and nothing else. `Episode` adds what is around it: the
 bookkeeping, the two random generators, and where pictures that were not drawn begin. That is all that has to be copied,
 saved and compared. `Console` adds what is not state: values derived from it, settings, and addresses of memory that
 others own.
@@ -179,7 +179,7 @@ class Episode(Machine):
 
 
 @structure
-class Game(Episode):
+class State(Episode):
     """An episode and the random generators: the whole state of a console."""
 
     # The second one is that of the actions.
@@ -192,10 +192,10 @@ ALIGNMENT = 64
 
 
 @structure
-class Console(Game):
+class Console(State):
     """A console's state, and behind it what is not state: values derived from it, settings, and addresses."""
 
-    unused: Annotated[Ints, c_uint8 * (-ctypes.sizeof(Game) % ALIGNMENT)]
+    unused: Annotated[Ints, c_uint8 * (-ctypes.sizeof(State) % ALIGNMENT)]
     # Derived: which pixels of a line each object lights, six masks of 5 words of 32 bits, 8 words apart.
     lit: Annotated[Ints, c_uint32 * 48]
     # Derived: the processor's registers while it runs, wide.
@@ -250,4 +250,4 @@ class Console(Game):
 
 # How many bytes of a console are its machine, and how many are state; they come first.
 MACHINE_SIZE = ctypes.sizeof(Machine)
-STATE_SIZE = ctypes.sizeof(Game)
+STATE_SIZE = ctypes.sizeof(State)

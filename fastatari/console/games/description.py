@@ -33,6 +33,7 @@ The other keys:
 """
 
 import json
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,11 +127,10 @@ def _freeze(value: Any) -> Any:
     return tuple(_freeze(item) for item in value) if isinstance(value, list) else value
 
 
-def _load() -> tuple[Description, ...]:
-    """Return the games of the file, in the order of their names."""
-    text = Path(__file__).with_name("games.json").read_text(encoding="utf-8")
-    return tuple(_parse(name, entry) for name, entry in sorted(json.loads(text).items()))
+_DATA = Path(__file__).with_name("games.json").read_bytes()
+# Changes with anything that the descriptions say.
+GAMES_CRC = zlib.crc32(_DATA)
 
-
-DESCRIPTIONS = _load()
+DESCRIPTIONS = tuple(_parse(name, entry) for name, entry in sorted(json.loads(_DATA).items()))
+"""The games, in the order of their names."""
 NAMES = tuple(description.name for description in DESCRIPTIONS)
