@@ -10,6 +10,7 @@ import pytest
 import fastatari
 from fastatari import FrameStack, emulator, engine, game
 from fastatari.cli import golden
+from fastatari.console import machine_code
 from fastatari.rules import AtariRules
 
 cv2.setNumThreads(1)  # threads of cv2's would make every fork a fork of a threaded process, which Python warns about
@@ -35,7 +36,8 @@ def pytest_configure(config):
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled():
-    """Compile the kernels, so that programs which are started by tests do not say that they do."""
+    """Compile the console and the kernels, so that programs which are started by tests do not say that they do."""
+    machine_code.functions()
     for order in ("gray-resize-max", "gray-max-resize"):
         FrameStack(order=order, stack_axis=-1)
 

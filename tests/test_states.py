@@ -331,8 +331,8 @@ def test_states_of_another_rom_or_version_are_refused():
     for place, value, message in ((31, 2, "header has 2 and 0"), (32, 4, "header has 0 and 4"), (33, 9, "asks for")):
         data = bytearray(ale.cloneState().serialize())
         data[place] = value
-        if place == 30:
-            data[29] = 1
+        if place == 33:
+            data[32] = 1
         with pytest.raises(ValueError, match=message):
             ALEState(bytes(data))
 
