@@ -1,7 +1,7 @@
 """Every compiled function of the package, and nothing else: arrays in, arrays out, nothing checked.
 
-`frames` guarantees shapes, dtypes and layout. All functions stay in this one file because numba's cache notices the
-changes of a function's own file only.
+`frames` guarantees shapes, dtypes and layout. All functions stay in this one file, of which the key of their compiled
+code is made.
 
 Exactness: the kernels do cv2's float32 operations in cv2's order (see `area`), and LLVM must not reorder or fuse them,
 which it does not without `fastmath`. A product with a factor of 0, where arrays are padded, changes no sum.

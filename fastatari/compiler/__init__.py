@@ -10,6 +10,8 @@ The same functions run under CPython; see docs/compiler.md for the language.
 * `flow.py`: blocks, and which value each name has where.
 * `values.py`: what an expression can stand for.
 * `native.py`: from LLVM's language to machine code, and loading it.
+* `cache.py`: compiled code on disk, which it alone reads and writes.
+* `notice.py`: says that something is being compiled.
 """
 
 from fastatari.compiler.functions import cold, inline, intrinsic, outlined

@@ -63,9 +63,8 @@ machine code          `machine_code`         loaded once a process, and never un
 
 A block holds the addresses of the others as integers, so their owners must live as long as the console is used.
 
-In a block, `state.Machine` is the hardware, `state.Episode` adds what else a reset sets, and `state.State` the random
-generators. They come first, and are all that
-is copied, saved and compared. Behind them is what is not state: derived values, settings, and addresses. When a console
-was given another state, `cartridges.connect` makes the derived addresses anew, and ``c.outdated = ALL_OBJECTS`` has the
+In a block state comes first: `state.Machine` is the hardware, `state.Episode` adds what else a reset sets, and
+`state.State` the random generators. Derived values, settings and addresses follow. When a console was given another
+state, `cartridges.connect` makes the derived addresses anew, and ``c.outdated = ALL_OBJECTS`` has the
 masks of the TIA's objects made anew. A screen is state only where its frame cannot be run again: see `frame`.
 """

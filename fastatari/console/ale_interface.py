@@ -69,8 +69,8 @@ class ALEInterface(Display):
         self._frame_skip, self._last_frame = 1, 0
         self._clamp: tuple[int, int] | None = None
         self._can_truncate = False
-        # Whether the screen was read after each of the last acts, a bit each, and what followed such a history last: a
-        # frame is drawn if its screen is going to be read, and run again if that was not foreseen.
+        # A frame is drawn at once if its screen is going to be read; guessing wrong only costs time. The guess is what came
+        # last after the same history: whether the screen was read after each of the last eight acts, a bit each.
         self._history = 0
         self._predictions = bytearray(256)
 

@@ -24,8 +24,8 @@ from fastatari.console.state import Console
 # By game: a bit for each action that is passed on.
 LEGAL_BITS = tuple(sum(1 << action for action in LEGAL_ACTIONS[name]) for name in NAMES)
 
-# By game: which byte of RAM the bookkeeping looks at last, over the bus. A frame of a reset can begin with what is left
-# there, but only in a program that runs from the TIA: it is known of the game under whose name such were tried.
+# By game: the byte of RAM that the bookkeeping looks at last. It stays on the bus between the frames of a reset, where a
+# program that runs from the TIA's registers can see it; no ROM does. Known of wizard_of_wor, as which test programs play.
 LAST_LOOK = tuple(0x57 if name == "wizard_of_wor" else 0x7F for name in NAMES)
 
 

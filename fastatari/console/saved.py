@@ -64,8 +64,8 @@ class ALEState:
     used. A state of ale-py's is taken, too; as it leaves things out, what follows can differ in the next frame.
 
     Args:
-        state (ALEState | bytes, optional): what `serialize` returned, here or in ale-py. Or any state, and
-        serialized (bytes, optional): as second argument, that.
+        state (ALEState | bytes, optional): what `serialize` returned, here or in ale-py.
+        serialized (bytes, optional): the same, in ale-py's second form, where the first argument is any state.
 
     Raises:
         TypeError: an argument is of another type.

@@ -1,9 +1,8 @@
 """The state of a console: all of its registers, latches, memories and counters, as one block of plain data.
 
-`Machine` is the hardware: what the next frame depends on, and nothing else. `Episode` adds what is around it: the
-bookkeeping, the two random generators, and where pictures that were not drawn begin. That is all that has to be copied,
-saved and compared. `Console` adds what is not state: values derived from it, settings, and addresses of memory that
-others own.
+`Machine` is the hardware: what the next frame depends on, and nothing else. `Episode` adds the bookkeeping and where
+pictures that were not drawn begin, `State` the two random generators. That is all that has to be copied, saved and
+compared. `Console` adds derived values, settings, and addresses of memory that others own.
 """
 
 import ctypes

@@ -1,8 +1,8 @@
 """The handlers: what each opcode does when it is met in plain ROM, for each kind of operand that it can have there.
 
 They do what `stepping` does, with the operand decoded beforehand and nothing looked at that is known. A handler returns
-whether its successor may not be run at once: the frame is over, or may soon be cut, or this handler did nothing at all,
-because the case is rare: then `stepping` runs that one instruction.
+GO_ON, or LEAVE in one of three cases: the frame is over; it may soon be cut; or the case is a rare one, of which the
+handler did nothing, so that `stepping` runs the instruction.
 """
 
 from collections.abc import Callable
