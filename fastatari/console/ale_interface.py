@@ -69,8 +69,8 @@ class ALEInterface(Display):
         self._frame_skip, self._last_frame = 1, 0
         self._clamp: tuple[int, int] | None = None
         self._can_truncate = False
-        # A frame is drawn at once if its screen is going to be read; guessing wrong only costs time. The guess is what came
-        # last after the same history: whether the screen was read after each of the last eight acts, a bit each.
+        # A frame is drawn at once if its screen is going to be read; guessing wrong only costs time. The guess is what
+        # came last after the same history: whether the screen was read after each of the last eight acts, a bit each.
         self._history = 0
         self._predictions = bytearray(256)
 

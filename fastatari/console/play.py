@@ -24,8 +24,9 @@ from fastatari.console.state import Console
 # By game: a bit for each action that is passed on.
 LEGAL_BITS = tuple(sum(1 << action for action in LEGAL_ACTIONS[name]) for name in NAMES)
 
-# By game: the byte of RAM that the bookkeeping looks at last. It stays on the bus between the frames of a reset, where a
-# program that runs from the TIA's registers can see it; no ROM does. Known of wizard_of_wor, as which test programs play.
+# By game: the byte of RAM that the bookkeeping looks at last. It stays on the bus between the frames of a reset, where
+# a program that runs from the TIA's registers can see it; no ROM does. Known of wizard_of_wor, as which test programs
+# play.
 LAST_LOOK = tuple(0x57 if name == "wizard_of_wor" else 0x7F for name in NAMES)
 
 
