@@ -170,7 +170,7 @@ class Emulator:
         self._has_draws = self._sticky is not None and sticky_draws == "emulator"
         # A whole step in one call, where the console can do that and no action sticks.
         has_steps = console == "fastatari" and self.stops_at_end
-        self.play_step: Callable[..., tuple[int, int | None]] | None = ale.play_step if has_steps else None
+        self.play_step: Callable[..., tuple[int, int | None]] | None = ale._play_step if has_steps else None
         self.lives = ale.lives
         self.game_over = ale.game_over
         self.read_screen = ale.getScreen

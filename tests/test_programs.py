@@ -23,7 +23,7 @@ from fastatari import AtariVectorEnv, Worker
 {start}
 
 def make_workers():
-    workers = [Worker(i, context=sys.argv[1]) for i in range(3)]
+    workers = [Worker(i, context=sys.argv[1]) for i in range(2)]
     for worker in workers:
         worker.child.send(("reset", None))
     for worker in workers:

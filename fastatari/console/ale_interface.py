@@ -192,7 +192,7 @@ class ALEInterface(Display):
         least, most = self._clamp
         return min(max(reward, least), most)
 
-    def play_step(
+    def _play_step(
         self, action: Action, frames: int, drawn: int, least: int, lives: int, first: UInt8Array, second: UInt8Array
     ) -> tuple[int, int | None]:
         """Play some frames in one call, until the game is over or a life is lost; ale-py has no such method.
@@ -212,7 +212,8 @@ class ALEInterface(Display):
         """
         c, memory = self._console, self._memory
         begin = c.episode_frame_number
-        reward = self._act_until(self._address, action._value_, PADDLE_STEP, frames, drawn, least, lives)
+        number = action._value_  # type: ignore[attr-defined]
+        reward = self._act_until(self._address, number, PADDLE_STEP, frames, drawn, least, lives)
         played = c.episode_frame_number - begin
         if played == frames:
             current = memory[CURRENT]
