@@ -139,7 +139,7 @@ class Account(NamedTuple):
 def measure_loading(game: str, rounds: int) -> Loading:
     """Measure making and loading, both sides in turn."""
     result = Loading(game, [], [], [], [], [])
-    functions = machine_code.functions()
+    functions = machine_code.functions_with_gil()
     for _ in range(rounds):
         # What is left of `loadROM` if nothing is emulated. Once before, as the processor's caches hold what ale-py did.
         with mock.patch.object(functions, "power_on", emulate_nothing):

@@ -273,12 +273,12 @@ class ALEInterface(Display):
         if include_rng is not False:
             check_flag("cloneState", "include_rng", include_rng)
         self._memory[0]
-        return clone_state(self._console, self._identity, include_rng, self._owner)
+        return clone_state(self._memory, self._console, self._identity, include_rng, self._owner)
 
     def cloneSystemState(self) -> ALEState:
         """Return the state, with the generator that decides whether an action is repeated."""
         self._memory[0]
-        return clone_state(self._console, self._identity, True, self._owner)
+        return clone_state(self._memory, self._console, self._identity, True, self._owner)
 
     def restoreState(self, state: "ALEState | ale_py.ALEState", /) -> None:
         """Go on from a state of this class's, exactly, or of ale-py's, as exactly as it is.
@@ -294,7 +294,7 @@ class ALEInterface(Display):
                 state = ALEState(state.serialize())
             elif not isinstance(state, ALEState):
                 raise TypeError(f"`state` must be an ALEState, of fastatari or of ale_py, got {type(state).__name__}")
-        restore_state(c, state, self._identity, self._owner)
+        restore_state(self._memory, c, state, self._identity, self._owner)
 
     def restoreSystemState(self, state: "ALEState | ale_py.ALEState", /) -> None:
         """Do what `restoreState` does."""
