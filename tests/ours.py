@@ -4,12 +4,13 @@ import ctypes
 import functools
 import hashlib
 import math
+import pickle
 from pathlib import Path
 from types import SimpleNamespace
 
 import ale_py.roms
 import numpy as np
-from wheel import Player, flatten
+from wheel import Player, flatten, held_actions
 
 import fastatari
 from fastatari.console import frame, machine_code, memory, play, reset, states
@@ -147,3 +148,23 @@ def our_registers(console, path, full):
     state["system_rng_index"] = console.system_generator.index
     state["action_rng_index"] = console.action_generator.index
     return state | {name: list(words[name][:-1]) for name in words} if full else state
+
+
+def trace(player, steps, seed):
+    """All that a player shows while it plays."""
+    rng = np.random.default_rng(seed)
+    actions = held_actions(rng, player.actions())
+    seen = []
+    for _ in range(steps):
+        if player.over():
+            player.reset()
+        player.act(*next(actions))
+        seen.append(player.fields(full=True))
+    return seen
+
+
+def go_on(rom, state, seed, connection):
+    """In a process of its own: what happens after a state."""
+    player = Ours(rom, 99, 0.25)
+    player.ale.restoreSystemState(pickle.loads(state))
+    connection.send(trace(player, 20, seed))

@@ -138,57 +138,37 @@ def test_four_frames_a_call(rom):
     check_repeated(rom, 60, ROMS.index(rom))
 
 
-def trace(player, steps, seed):
-    """All that a player shows while it plays."""
-    rng = np.random.default_rng(seed)
-    actions = wheel.held_actions(rng, player.actions())
-    seen = []
-    for _ in range(steps):
-        if player.over():
-            player.reset()
-        player.act(*next(actions))
-        seen.append(player.fields(full=True))
-    return seen
-
-
 def assert_same_trace(expected, found):
     for step, (one, other) in enumerate(zip(expected, found, strict=True)):
         difference = wheel.first_difference(one, other)
         assert difference is None, f"step {step}: {difference}".replace("the wheel", "before").replace("ours", "now")
 
 
-def go_on(rom, state, seed, connection):
-    """In a process of its own: what happens after a state."""
-    player = ours.Ours(rom, 99, 0.25)
-    player.ale.restoreSystemState(pickle.loads(state))
-    connection.send(trace(player, 20, seed))
-
-
 @pytest.mark.parametrize("rom", SAMPLE)
 def test_going_on_from_a_state_is_going_on_without(rom):
     """From a state taken after some play, in the same console and in one that has played something else."""
     player, other = ours.Ours(rom, 1, 0.25), ours.Ours(rom, 2, 0.25)
-    trace(player, 37, 1), trace(other, 21, 2)
+    ours.trace(player, 37, 1), ours.trace(other, 21, 2)
     state = player.ale.cloneSystemState()
-    expected = trace(player, 40, 3)
+    expected = ours.trace(player, 40, 3)
     for which in (player, other):
         which.ale.restoreSystemState(state)
-        assert_same_trace(expected, trace(which, 40, 3))
+        assert_same_trace(expected, ours.trace(which, 40, 3))
 
 
 @pytest.mark.parametrize("rom", ["breakout", "pitfall2", "tetris", "montezuma_revenge"])
 def test_going_on_from_a_state_in_another_process(rom):
     player = ours.Ours(rom, 1, 0.25)
-    trace(player, 37, 1)
+    ours.trace(player, 37, 1)
     state = pickle.dumps(player.ale.cloneSystemState())
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
-    process = context.Process(target=go_on, args=(rom, state, 3, there))
+    process = context.Process(target=ours.go_on, args=(rom, state, 3, there))
     process.start()
     there.close()
     found = here.recv()
     process.join()
-    assert_same_trace(trace(player, 20, 3), found)
+    assert_same_trace(ours.trace(player, 20, 3), found)
 
 
 @pytest.mark.parametrize("rom", SAMPLE)
