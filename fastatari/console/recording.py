@@ -9,8 +9,8 @@ does; the bookkeeping notes what it may look at.
 from ctypes import c_int64, c_uint8
 from typing import Annotated
 
-from fastatari.compiler import Ints, Pointer8, cold, pointer, structure
-from fastatari.console.state import Console, Episode, i32, u8
+from fastatari.compiler import Ints, Pointer8, cold, i32, pointer, structure, u8
+from fastatari.console.state import Console, Episode
 
 # The place of the timer, behind those of the RAM; and how many there are.
 TIMER, PLACES = 128, 129

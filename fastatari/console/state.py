@@ -6,15 +6,10 @@ compared. `Console` adds derived values, settings, and addresses of memory that 
 """
 
 import ctypes
-from ctypes import c_int32, c_int64, c_uint8, c_uint16, c_uint32
+from ctypes import c_int32, c_int64, c_uint8, c_uint32
 from typing import Annotated
 
-from fastatari.compiler import Array, Ints, structure
-
-i32 = Annotated[int, c_int32]
-i64 = Annotated[int, c_int64]
-u8 = Annotated[int, c_uint8]
-u16 = Annotated[int, c_uint16]
+from fastatari.compiler import Array, Ints, i32, i64, structure, u8, u16
 
 # Objects of the TIA, in the order of their positions and motions.
 PLAYER_0, PLAYER_1, MISSILE_0, MISSILE_1, BALL, PLAYFIELD = range(6)
@@ -241,9 +236,8 @@ class Console(State):
     quiet_start: i32  # addresses from this one on,
     quiet_end: i32  # and below this one, of 13 bits, are read without side effects, from whichever bank is there
     program: i64  # the decoded program: see `cpu.decoding`
-    chunk: (
-        i64  # the part of it that is run: an address such that the word of address a lies at chunk + 8 * (a & 0x1FFF)
-    )
+    # The part of it that is run: the word of address a lies at chunk + 8 * (a & 0x1FFF).
+    chunk: i64
     bank_chunk: i64  # the same of the present bank, 0 where several banks are seen at once
 
 
