@@ -64,6 +64,12 @@ def test_many_programs(family, start, tmp_path):
     assert not any(found), "\n".join(str(difference) for difference in found if difference)
 
 
+def test_a_picture_that_is_cut_turns_gray_once(tmp_path):
+    """What a cut frame did not reach turns gray, in a frame that was first taken for a whole one."""
+    found = compare("ram_code", 447, 20, tmp_path)
+    assert found is None, str(found)
+
+
 def check_drawn(family, seed, frames, folder):
     """Random frames are drawn; registers are compared after every frame, pictures of those that are."""
     path = Path(folder) / NAME

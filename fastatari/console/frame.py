@@ -114,7 +114,8 @@ def run_frame(c: Console, drawing: int) -> None:
             c.status = RUNNING
         if c.greyed == 0:
             c.greyed = 1
-            if c.drawing:
+            # Only once: a frame that is cut is run again with EVERYTHING.
+            if c.drawing == EVERYTHING:
                 grey(c, max(c.scanline - c.y_start, 0))
 
 
