@@ -1,8 +1,8 @@
 """Says what the figures are measured with."""
 
-import contenders
+from benchmarks import timing
 
 
 def pytest_report_header() -> str:
     """Name the machine, and the versions of everything that is compared."""
-    return contenders.write_environment(contenders.describe_environment())
+    return timing.write_environment(timing.describe_environment())

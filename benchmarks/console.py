@@ -1,4 +1,4 @@
-"""Measures the console against ale-py's emulator: ``python benchmarks/console.py``.
+"""Measures the console against ale-py's emulator: ``python -m benchmarks.console``.
 
 Each game is first played by both sides, and RAM, screen, reward, lives and end are compared after each frame. Then
 they play in turn, frame for frame the same (`console_races`). What else a console costs, and where its time goes, is
@@ -7,25 +7,20 @@ only two threads against one, and fresh processes.
 """
 
 import argparse
-import json
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import ale_py
-import chart
-import console_parts
-import console_races
-import contenders
 import matplotlib.pyplot as plt
 import numpy as np
-import tables
-from chart import ACCENT, GRID, INK, PALE
-from console_parts import PARTS, Account, Compiling, Copies, Counts, Loading
-from console_races import ACT, CLASS, EVERY, GENERIC, NO, TWO, Speed, Threads
 from matplotlib.ticker import MultipleLocator
 
+from benchmarks import chart, command, console_parts, console_races, timing
+from benchmarks.chart import ACCENT, GRID, INK, PALE
+from benchmarks.console_parts import PARTS, Account, Compiling, Copies, Counts, Loading
+from benchmarks.console_races import ACT, CLASS, EVERY, GENERIC, NO, TWO, Speed, Threads
 from fastatari.console.games import NAMES
 
 # Of all types of cartridges, in the order of `cartridges.TYPES`.
@@ -37,7 +32,7 @@ GAMES = (
     "jamesbond", "montezuma_revenge", "robotank", "pitfall2",
 )  # fmt: skip
 ROUNDS, STEPS = 40, 50
-# Of the other sections, so many of the games.
+# How many of the games the other sections take.
 FEW, SOME = 4, 8
 
 COLUMNS = (EVERY, TWO, NO, GENERIC, CLASS)
@@ -46,59 +41,46 @@ SHADES = {EVERY: PALE, TWO: ACCENT, NO: "#1f4468"}
 
 def main() -> None:
     """Measure, and print, save and plot what came out."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--games", nargs="+", default=GAMES, metavar="GAME", help="ROMs, as breakout")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N", help="how many rounds of each game")
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=list(SECTIONS), help="what is measured")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="save every round's figures")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the speed of the games; an .svg or .png")
+    parser = command.make_parser(
+        __doc__, list(SECTIONS), rounds=ROUNDS, steps=STEPS, steps_help="of four frames in a round", plots="games"
+    )
+    parser.add_argument("--games", nargs="+", default=GAMES, choices=NAMES, metavar="GAME", help="ROMs, as breakout")
     arguments = parser.parse_args()
-    if arguments.rounds < 1:
-        parser.error(f"--rounds must be at least 1, got {arguments.rounds}")
-    unknown = set(arguments.games) - set(NAMES)
-    if unknown:
-        parser.error(f"--games has {', '.join(sorted(unknown))}; allowed are {', '.join(NAMES)}")
     if arguments.plot and "games" not in arguments.sections:
-        parser.error("--plot shows the section games, which is not measured")
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-
-    environment = contenders.describe_environment()
-    print(contenders.write_environment(environment), flush=True)
-    results = {name: SECTIONS[name](arguments.games, arguments.rounds) for name in arguments.sections}
-    if arguments.json:
-        saved = {name: [each._asdict() for each in result] for name, result in results.items()}
-        arguments.json.write_text(json.dumps({"environment": environment, **saved}, indent=1) + "\n")
+        parser.error("--plot needs the section games")
+    sections = {name: functools.partial(measure, arguments) for name, measure in SECTIONS.items()}
+    results, environment = command.run(arguments, sections)
     if arguments.plot:
         plot(results["games"], environment, arguments.plot)
 
 
-def print_games(games: Sequence[str], rounds: int) -> list[Speed]:
+def print_games(arguments: argparse.Namespace) -> list[Speed]:
     """Race on all games; print how long a frame takes, and how many times as fast as ale-py it is."""
     generic = console_parts.compile_generic()
-    tables.print_head(
+    timing.print_head(
         "Microseconds of CPU time a frame, and times as fast as `act`: medians of the rounds, and of one column their "
         "range. The last is fastatari's class against ale-py's, both with two of four screens read",
         *("game", "cartridge", "`act`", *(f"{name}, us" for name in (EVERY, TWO, NO))),
         *("all: times", "2 of 4: times", "none: times", "generic x86-64, 2 of 4: times", "class: times"),
     )
     results = []
-    for game in games:
-        result = console_races.race(game, rounds, STEPS, generic)
+    for game in arguments.games:
+        result = console_races.race(game, arguments.rounds, arguments.steps, generic)
         results.append(result)
         medians = (f"{np.median(result.times[name]):.1f}" for name in (ACT, EVERY, TWO, NO))
         ratios = (
-            tables.write_ratios(result.ratios(name)) if name == TWO else f"{np.median(result.ratios(name)):.2f}"
+            timing.write_spread(result.ratios(name)) if name == TWO else f"{np.median(result.ratios(name)):.2f}"
             for name in COLUMNS
         )
-        tables.print_row(game, result.cartridge, *medians, *ratios)
+        timing.print_row(game, result.cartridge, *medians, *ratios)
     means, leasts = [], []
     for name in COLUMNS:
         medians_by_game = {result.game: float(np.median(result.ratios(name))) for result in results}
         worst = min(medians_by_game, key=medians_by_game.__getitem__)
         means.append(f"{mean(medians_by_game.values()):.2f}")
         leasts.append(f"{medians_by_game[worst]:.2f} ({worst})")
-    tables.print_row("geometric mean", *[""] * 5, *means)
-    tables.print_row("least", *[""] * 5, *leasts)
+    timing.print_row("geometric mean", *[""] * 5, *means)
+    timing.print_row("least", *[""] * 5, *leasts)
     return results
 
 
@@ -107,63 +89,63 @@ def mean(ratios: Iterable[float]) -> float:
     return math.exp(np.mean(np.log(list(ratios))))
 
 
-def print_threads(games: Sequence[str], rounds: int) -> list[Threads]:
+def print_threads(arguments: argparse.Namespace) -> list[Threads]:
     """Race two threads against one; print how much faster they are."""
-    tables.print_head(
+    timing.print_head(
         "Two threads on consoles of their own, 8 each, against one, by the clock; microseconds of CPU time a frame",
         *("game", "times one thread", "one thread, us", "two threads, us"),
     )
     results = []
-    for game in spread(games, FEW):
-        result = console_races.race_threads(game, rounds, STEPS)
+    for game in spread(arguments.games, FEW):
+        result = console_races.race_threads(game, arguments.rounds, arguments.steps)
         results.append(result)
         medians = (f"{np.median(column):.2f}" for column in result.times)
-        tables.print_row(game, tables.write_ratios(result.ratios), *medians)
-    tables.print_row("geometric mean", f"{mean(np.median(result.ratios) for result in results):.2f}", "", "")
+        timing.print_row(game, timing.write_spread(result.ratios), *medians)
+    timing.print_row("geometric mean", f"{mean(np.median(result.ratios) for result in results):.2f}", "", "")
     return results
 
 
-def print_loading(games: Sequence[str], rounds: int) -> list[Loading]:
+def print_loading(arguments: argparse.Namespace) -> list[Loading]:
     """Measure making a console and loading a ROM; print it."""
-    tables.print_head(
+    timing.print_head(
         "Making a console and loading a ROM, milliseconds of CPU time; the first two without emulated frames",
         *("game", "loaded before", "not loaded before", "emulated frames", "all, loaded before"),
         *("ale-py's constructor and `loadROM`", "times as fast"),
     )
     results = []
-    for game in spread(games, SOME):
-        result = console_parts.measure_loading(game, max(1, rounds // 8))
+    for game in spread(arguments.games, SOME):
+        result = console_parts.measure_loading(game, max(1, arguments.rounds // 8))
         results.append(result)
         columns = (result.again, result.first, result.frames, result.whole, result.ale)
-        ratios = tables.divide(result.ale, result.whole)
-        tables.print_row(game, *(f"{np.median(column):.2f}" for column in columns), tables.write_ratios(ratios))
+        ratios = timing.divide(result.ale, result.whole)
+        timing.print_row(game, *(f"{np.median(column):.2f}" for column in columns), timing.write_spread(ratios))
     return results
 
 
-def print_copies(games: Sequence[str], rounds: int) -> list[Copies]:
+def print_copies(arguments: argparse.Namespace) -> list[Copies]:
     """Measure copies of states, and print them, and the sizes of states."""
-    tables.print_head(
+    timing.print_head(
         "A clone and a restore together, microseconds of CPU time, while the game is played",
         *("game", "two copies of the memory", "`ALEInterface`", "ale-py", "times as fast"),
         *("and `getScreen`: `ALEInterface`", "ale-py"),
     )
     results = []
-    for game in spread(games, SOME):
-        result = console_parts.measure_copies(game, max(1, rounds // 2), 100)
+    for game in spread(arguments.games, SOME):
+        result = console_parts.measure_copies(game, max(1, arguments.rounds // 2), 2 * arguments.steps)
         results.append(result)
         plain = (f"{np.median(column):.2f}" for column in (result.raw, result.ours, result.ale))
         read = (f"{np.median(column):.1f}" for column in (result.ours_read, result.ale_read))
-        tables.print_row(game, *plain, tables.write_ratios(tables.divide(result.ale, result.ours)), *read)
-    tables.print_head("Bytes of a console", "", "bytes")
+        timing.print_row(game, *plain, timing.write_spread(timing.divide(result.ale, result.ours)), *read)
+    timing.print_head("Bytes of a console", "", "bytes")
     for name, size in console_parts.list_sizes().items():
-        tables.print_row(name, f"{size:,}")
+        timing.print_row(name, f"{size:,}")
     return results
 
 
-def print_compiling(_: Sequence[str], rounds: int) -> list[Compiling]:
+def print_compiling(arguments: argparse.Namespace) -> list[Compiling]:
     """Measure fresh processes; print how long they take to compile and to load."""
-    result = console_parts.measure_compiling(max(1, min(3, rounds // 8)))
-    tables.print_head("Machine code of the console in fresh processes, by the clock", "", "median (min..max)")
+    result = console_parts.measure_compiling(max(1, min(3, arguments.rounds // 8)))
+    timing.print_head("Machine code of the console in fresh processes, by the clock", "", "median (min..max)")
     for name, seconds, digits in (
         ("compiling and loading it, nothing on disk, s", result.cold, 2),
         ("CPU time of that, s", result.cold_cpu, 2),
@@ -172,55 +154,55 @@ def print_compiling(_: Sequence[str], rounds: int) -> list[Compiling]:
         ("finding and loading the code on disk, ms", [1e3 * each for each in result.warm], 1),
     ):
         figures = (f"{figure:.{digits}f}" for figure in (np.median(seconds), min(seconds), max(seconds)))
-        tables.print_row(name, "{} ({}..{})".format(*figures))
-    tables.print_row("size of the code, bytes", f"{result.size:,}")
+        timing.print_row(name, "{} ({}..{})".format(*figures))
+    timing.print_row("size of the code, bytes", f"{result.size:,}")
     return [result]
 
 
-def print_counts(games: Sequence[str], rounds: int) -> list[Counts]:
+def print_counts(arguments: argparse.Namespace) -> list[Counts]:
     """Count what frames consist of, and print it with the time of an instruction."""
-    tables.print_head(
+    timing.print_head(
         "A frame: instructions; nanoseconds of CPU time an instruction, with all that it does, nothing drawn; what "
         "else there is, of ten frames under CPython",
         *("game", "instructions", "ns an instruction", "TIA writes", "TIA reads", "RIOT reads", "pieces of lines"),
     )
     results = []
-    for game in games:
-        result = console_parts.count(game, max(1, rounds // 4))
+    for game in arguments.games:
+        result = console_parts.count(game, max(1, arguments.rounds // 4))
         results.append(result)
         others = (result.tia_writes, result.tia_reads, result.riot_reads, result.stretches)
         time = f"{np.median(result.nanoseconds):.2f}"
-        tables.print_row(game, f"{result.instructions:.0f}", time, *(f"{number:.0f}" for number in others))
+        timing.print_row(game, f"{result.instructions:.0f}", time, *(f"{number:.0f}" for number in others))
     return results
 
 
-def print_parts(games: Sequence[str], rounds: int) -> list[Account]:
+def print_parts(arguments: argparse.Namespace) -> list[Account]:
     """Measure variants of the console that leave something out; print where the time of a frame goes."""
     variants = console_parts.compile_variants()
-    tables.print_head(
+    timing.print_head(
         "Where the time goes, microseconds a frame and shares of one that is drawn: the same frames by variants that "
         "leave something out; instructions that these run, of all; a call from Python of no frames",
         *("game", *PARTS, "all", "instructions", "a call"),
     )
     results = []
-    for game in spread(games, SOME):
-        result = console_parts.account(game, rounds, variants)
+    for game in spread(arguments.games, SOME):
+        result = console_parts.account(game, arguments.rounds, variants)
         results.append(result)
         medians = {part: float(np.median(times)) for part, times in result.parts.items()}
         everything = sum(medians.values())
         figures = (f"{time:.2f} ({time / everything:.0%})" for time in medians.values())
-        tables.print_row(game, *figures, f"{everything:.1f}", f"{result.kept:.1%}", f"{result.call:.2f}")
+        timing.print_row(game, *figures, f"{everything:.1f}", f"{result.kept:.1%}", f"{result.call:.2f}")
     return results
 
 
 def spread(games: Sequence[str], number: int) -> list[str]:
-    """Return so many of the games, evenly chosen, or all."""
+    """Return a number of the games, evenly chosen, or all."""
     if len(games) <= number:
         return list(games)
     return [games[i * len(games) // number] for i in range(number)]
 
 
-SECTIONS: Mapping[str, Callable[[Sequence[str], int], list[Any]]] = {
+SECTIONS: Mapping[str, Callable[[argparse.Namespace], list[Any]]] = {
     "games": print_games,
     "threads": print_threads,
     "loading": print_loading,
@@ -257,7 +239,7 @@ def plot(results: Sequence[Speed], environment: dict[str, str], path: Path) -> N
                 size=7,
             )
     axes.set_yticks(places, list(rows))
-    axes.get_yticklabels()[0].set_weight("bold")
+    axes.get_yticklabels()[0].set_fontweight("bold")
     axes.set_ylim(places[-1] + 0.6, -0.6)
     axes.set_xlim(0, 1.08 * max(max(row.values()) for row in rows.values()))
     axes.axvline(1, color=INK, linewidth=1.2, zorder=0.6)  # above the grid, below the bars

@@ -13,21 +13,21 @@ from typing import Any, NamedTuple
 from unittest import mock
 
 import ale_py
-import contenders
 import numpy as np
-from console_races import FRAMES, HALF, NONE, SEEDS, Group, draw_actions, load, time_raw
 
 import fastatari
+from benchmarks import timing
+from benchmarks.console_races import FRAMES, HALF, NONE, SEEDS, Group, draw_actions, load, time_raw
 from fastatari import ALEInterface
-from fastatari.compiler import native
+from fastatari.compiler import native, programs
 from fastatari.compiler.native import Target
-from fastatari.console import bus, frame, machine_code
+from fastatari.console import frame, machine_code, riot
 from fastatari.console.inputs import PADDLE_STEP
 from fastatari.console.machine_code import Functions
 from fastatari.console.memory import load_rom
 from fastatari.console.play import act_frames as act_frames_plain
-from fastatari.console.state import STATE_SIZE, Console, Generator, Machine
-from fastatari.console.tia import drawing
+from fastatari.console.state import NEVER, STATE_SIZE, Console, Generator, Machine
+from fastatari.console.tia import drawing, reads, writes
 
 # Frames of which an account is given; their states are in as many consoles, so that none is played twice.
 ACCOUNTED = 64
@@ -260,7 +260,7 @@ print(int(prepared.compiled), imported - begin, ready - imported, end - ready, t
 
 def measure_compiling(runs: int) -> Compiling:
     """Measure fresh processes: one that compiles, and some that find what it has left."""
-    cold, cold_cpu, llvmlite, modules, warm, size = [], [], [], [], [], 0
+    result = Compiling([], [], [], [], [], 0)
     for _ in range(runs):
         with tempfile.TemporaryDirectory() as folder:
             # Code is looked for in the folder of temporary files, too.
@@ -271,17 +271,18 @@ def measure_compiling(runs: int) -> Compiling:
                 compiled, *seconds, cpu, size = map(float, output.split())
                 assert compiled == is_new
                 if compiled:
-                    cold.append(seconds[2])
-                    cold_cpu.append(cpu)
+                    result.cold.append(seconds[2])
+                    result.cold_cpu.append(cpu)
+                    result = result._replace(size=int(size))
                 else:
-                    for column, value in zip((llvmlite, modules, warm), seconds, strict=True):
+                    for column, value in zip((result.llvmlite, result.modules, result.warm), seconds, strict=True):
                         column.append(value)
-    return Compiling(cold, cold_cpu, llvmlite, modules, warm, int(size))
+    return result
 
 
 def compile_generic() -> Functions:
     """Return the console as machine code for any processor of this architecture; nothing is kept on disk."""
-    code = native.compile_module(machine_code.build_text(), Target.generic(), machine_code.LEVEL)
+    code = native.compile_module(machine_code.build_text(), Target.generic(), programs.LEVEL)
     return Functions(native.load(code))
 
 
@@ -310,15 +311,15 @@ def count(game: str, rounds: int, plain_frames: int = 10) -> Counts:
         twin.reset_finished()
     counters: list[Any] = []
     with contextlib.ExitStack() as stack:
-        for owner, name in ((bus.writes, "write"), (bus.reads, "read"), (bus.riot, "read"), (drawing, "collide")):
+        for owner, name in ((writes, "write"), (reads, "read"), (riot, "read"), (drawing, "collide")):
             counter = mock.Mock(side_effect=getattr(owner, name))
             counters.append(counter)
             stack.enter_context(mock.patch.object(owner, name, counter))
         act_frames_plain(twin[0], 0, PADDLE_STEP, plain_frames, NONE)
     act_frames(address, 0, PADDLE_STEP, plain_frames, NONE)
     assert group.ram == twin.ram, f"{game}: the sources under CPython differ from what they are compiled to"
-    others = (each.call_count / plain_frames for each in counters)
-    return Counts(game, float(np.mean(instructions)), *others, nanoseconds)
+    tia_writes, tia_reads, riot_reads, stretches = (each.call_count / plain_frames for each in counters)
+    return Counts(game, float(np.mean(instructions)), tia_writes, tia_reads, riot_reads, stretches, nanoseconds)
 
 
 # Variants of the console, that leave something out.
@@ -332,7 +333,7 @@ def draw_nothing(c: Console, clock: int) -> None:
     """Only note how far the picture would be made."""
     if clock > c.drawn:
         c.drawn = min(clock, c.window_end)
-        c.next_clock = c.drawn if c.drawn < c.window_end else drawing.NEVER
+        c.next_clock = c.drawn if c.drawn < c.window_end else NEVER
 
 
 def run_nothing(c: Console) -> None:
@@ -357,7 +358,7 @@ def compile_variants() -> dict[str, Functions]:
             for owner, name, function in replacements:
                 stack.enter_context(mock.patch.object(owner, name, function))
             text = machine_code.build_text()
-        result[part] = Functions(native.load(native.compile_module(text, Target.host(), machine_code.LEVEL)))
+        result[part] = Functions(native.load(native.compile_module(text, Target.host(), programs.LEVEL)))
     return result
 
 
@@ -383,7 +384,7 @@ def account(game: str, rounds: int, variants: dict[str, Functions]) -> Account:
             act_frames(address, action, PADDLE_STEP, 1, HALF >> i % FRAMES & 1)
             player.reset_finished()
         times = {}
-        for part in contenders.rotate(PARTS, turn):
+        for part in timing.rotate(PARTS, turn):
             begin = time.thread_time_ns()
             groups[part].step(actions, 1, int(part == PICTURES))
             times[part] = (time.thread_time_ns() - begin) / (1e3 * ACCOUNTED)

@@ -13,10 +13,11 @@ from unittest import mock
 
 import ale_py
 import ale_py.roms
-import contenders
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks import timing
+from benchmarks.consoles_alone import read_rams
 from fastatari import ALEInterface
 from fastatari.console import cartridges, machine_code
 from fastatari.console.games.facts import MINIMAL_ACTIONS
@@ -46,7 +47,7 @@ class Speed(NamedTuple):
     Attributes:
         game: the ROM's id.
         cartridge: its type.
-        times: microseconds of a thread's CPU time a frame, of each contender in each round.
+        times: microseconds of a thread's CPU time a frame, of each kind in each round.
     """
 
     game: str
@@ -54,7 +55,7 @@ class Speed(NamedTuple):
     times: dict[str, list[float]]
 
     def ratios(self, name: str) -> list[float]:
-        """Return how many times as fast as ale-py a contender was in each round."""
+        """Return how many times as fast as ale-py a kind was in each round."""
         reference = self.times[ACT_READ if name == CLASS else ACT]
         return [theirs / ours for theirs, ours in zip(reference, self.times[name], strict=True)]
 
@@ -125,7 +126,7 @@ class Group:
     @property
     def ram(self) -> bytes:
         """The RAM of all consoles."""
-        return b"".join(bytes(self[i].ram) for i in range(len(self.addresses)))
+        return b"".join(read_rams(self.consoles))
 
 
 def find_rom(game: str) -> Path:
@@ -158,7 +159,7 @@ def check_equal(game: str, frames: int = CHECKED_FRAMES) -> None:
     for frame in range(frames):
         where = f"{game}, frame {frame}"
         assert reward[0] == reward[1], f"{where}: rewards {reward}"
-        assert ale.getRAM().tobytes() == bytes(c.ram), f"{where}: the RAM differs"
+        assert ale.getRAM().tobytes() == group.ram, f"{where}: the RAM differs"
         assert np.array_equal(ale.getScreen(), group.consoles.screens[0, c.current, : c.height]), f"{where}: the screen"
         assert (ale.lives(), ale.game_over()) == (c.lives, bool(c.over)), f"{where}: lives or end"
         if c.over:
@@ -200,7 +201,7 @@ def time_interface(
 
 
 def race(game: str, rounds: int, steps: int, generic: Functions | None = None) -> Speed:
-    """Measure all contenders in turn; rounds in which the game ends do not count.
+    """Measure all kinds in turn; rounds in which the game ends do not count.
 
     Args:
         game: the ROM's id.
@@ -225,7 +226,7 @@ def race(game: str, rounds: int, steps: int, generic: Functions | None = None) -
             name: time_interface(ales[name], actions, buffers[name])
             if name in ales
             else time_raw(groups[name], numbers, MASKS.get(name, HALF))
-            for name in contenders.rotate(names, turn)
+            for name in timing.rotate(names, turn)
         }
         rams = [each.getRAM().tobytes() for each in ales.values()] + [each.ram for each in groups.values()]
         assert len(set(rams)) == 1, f"{game}: the RAM differs"

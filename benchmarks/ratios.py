@@ -1,233 +1,355 @@
-"""Measures how many times as fast as the pipeline it replaces fastatari is: ``python benchmarks/ratios.py``.
+"""Measures how many times as fast as the pipelines it replaces fastatari is: ``python -m benchmarks.ratios``.
 
-Both sides play every round in turn, on the same screens or with the same actions, and have to give equal results. The
-table shows the time of a step, and the ratio of the two times: the median over the rounds, and their range. The
-reference is labml's pipeline; of `AtariEnv` it is gymnasium's `AtariPreprocessing` and `FrameStackObservation`.
+Both sides play every round in turn, on the same screens or with the same actions, and have to return the same. A table
+shows the time of a step and the ratio of the two times: the median over the rounds, and their range. Sections:
+
+* `stack`: `FrameStack.push` and `read`, beside cv2's and numpy's calls.
+* `game`: `Game.step` beside labml's game. `workers`: eight `Worker` in the loop of a trainer beside labml's.
+* `env`: `AtariEnv.step` beside gymnasium's `AtariPreprocessing` and `FrameStackObservation`. `resets`: their resets.
+* `states`: `AtariEnv.clone_state` and `restore_state`.
+* `roms`: resets of all ROMs; the longest one, and how long they take where the same start was seen before.
 """
 
 import argparse
-import itertools
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+import functools
+import multiprocessing
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import chart
-import contenders
-import matplotlib.pyplot as plt
 import numpy as np
-import numpy.typing as npt
-import tables
-from chart import ACCENT, GRID, INK, PALE
-from matplotlib.ticker import MultipleLocator
 
-from fastatari.cli import reference
-from fastatari.emulator import list_roms
+from benchmarks import chart, command, pipelines, timing, workers
+from benchmarks.interfaces import AtariEnv, count_repeated_resets, list_roms
+from benchmarks.pipelines import NOISE, Cv2Chain, OurChain, Screens
+from benchmarks.timing import Times
+from benchmarks.vector_rounds import count_actions
+from fastatari.console.memory import load_rom
 
+OURS, THEIRS = "fastatari", "reference"
+
+SCREENS = (
+    "breakout", "pong", "space_invaders", "ms_pacman", "qbert", "seaquest", "enduro", "asteroids", "montezuma_revenge",
+    "riverraid", NOISE,
+)  # fmt: skip
 PLAYED = ("breakout", "pong")
 WORKED = ("breakout", "pong", "space_invaders")
+STATES = ("breakout", "pong", "riverraid")
 
-CHAIN = "two screens in, stack out"
-GAME = "Game.step"
-ENV = "AtariEnv.step"
-RESET = "AtariEnv.reset"
-WORKERS = f"{contenders.WORKER_NUM} Workers, one step"
-START = "fresh process"
-
-# What a fresh interpreter runs; it prints how long that took, and a number that has to be the same for both.
-CLOCK = "import time, zlib; begin = time.perf_counter(); {}; print(time.perf_counter() - begin, {})"
-STEP = "game.reset(); observation = game.step(0)[0]"
-CHECKSUM = "zlib.crc32(observation.astype('uint8').tobytes())"
-STARTS = {
-    "import": (("import fastatari", "import numba, gymnasium, ale_py"), "0"),
-    "import to the end of the first step": (
-        (
-            f"import fastatari; game = fastatari.Game(0); {STEP}",
-            # By its path, because its package would import all of fastatari.
-            f"import runpy; game = runpy.run_path({reference.__file__!r})['ReferenceGame'](0); {STEP}",
-        ),
-        CHECKSUM,
-    ),
-}
+# Resets of each ROM, each after some random steps: without a seed; and with a seed that was used before.
+UNSEEDED, SEEDED, STEPS_BETWEEN = 60, 10, 5
+SLOWEST = 8  # ROMs that are shown
 
 
-class Effort(NamedTuple):
-    """How much is measured: rounds of each benchmark, and steps or resets a round."""
+class Ratio(NamedTuple):
+    """How fast both sides are.
 
-    rounds: int
-    chain_steps: int
-    game_steps: int
-    resets: int
-    worker_steps: int
-    starts: int
+    Attributes:
+        name: of what.
+        game: the ROM's id, and maybe more.
+        ours: the microseconds of a step in each round.
+        theirs: the same, of the reference.
+    """
 
-
-# Many short rounds: the speed of a shared machine changes within seconds, and a pair should see the same.
-FULL = Effort(rounds=45, chain_steps=130, game_steps=130, resets=5, worker_steps=50, starts=9)
-QUICK = Effort(rounds=3, chain_steps=100, game_steps=100, resets=5, worker_steps=50, starts=2)
-
-
-class Result(NamedTuple):
-    """What one benchmark gave: the microseconds of a step in each round."""
-
-    group: str
     name: str
-    fastatari: list[float]
-    reference: list[float]
+    game: str
+    ours: list[float]
+    theirs: list[float]
 
     @property
     def ratios(self) -> list[float]:
-        """How many times as long the reference takes, in each round."""
-        return [theirs / ours for ours, theirs in zip(self.fastatari, self.reference, strict=True)]
+        """How many times as fast as the reference fastatari is, in each round."""
+        return timing.divide(self.theirs, self.ours)
+
+
+class Copies(NamedTuple):
+    """How long copies of states take.
+
+    Attributes:
+        game: the ROM's id.
+        clone: microseconds of `clone_state`, the median of each round.
+        restore: the same, of `restore_state`.
+    """
+
+    game: str
+    clone: list[float]
+    restore: list[float]
+
+
+class Resets(NamedTuple):
+    """How long resets of a ROM take, milliseconds of CPU time. Each follows some random steps.
+
+    Attributes:
+        game: the ROM's id.
+        first: the first reset after the ROM was loaded, with a seed.
+        emulated: resets without a seed whose start was not seen before.
+        repeated: resets without a seed whose start was seen, and made again.
+        seeded: resets with the seed of the first.
+    """
+
+    game: str
+    first: float
+    emulated: list[float]
+    repeated: list[float]
+    seeded: list[float]
+
+    @property
+    def longest(self) -> float:
+        """The longest of all."""
+        return max(self.first, *self.emulated, *self.repeated, *self.seeded)
 
 
 def main() -> None:
     """Measure, and print, save and plot what came out."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="less than a minute instead of minutes, and less exact")
-    parser.add_argument("--all-roms", action="store_true", help="two screens in, stack out, on every ROM; nothing else")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="save every round's figures")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="plot the ratios; an .svg or .png")
+    pairs = "stack", "game", "env", "workers", "resets"
+    parser = command.make_parser(
+        __doc__,
+        (*pairs, "states", "roms"),
+        rounds=30,
+        steps=100,
+        steps_help="of a round",
+        plots="stack and all others with a reference",
+    )
+    parser.add_argument(
+        "--games", nargs="+", choices=(*list_roms(), NOISE), metavar="GAME",
+        help="ROMs for the sections, or noise for `stack`; default: a few that differ by section, for `roms` all",
+    )  # fmt: skip
     arguments = parser.parse_args()
-    effort = QUICK if arguments.quick else FULL
-
-    environment = contenders.describe_environment()
-    print(contenders.write_environment(environment), end="\n\n")
-    print("| benchmark | | fastatari | reference | ratio (min..max) |")
-    print("|---|---|--:|--:|--:|")
-    results = []
-    for result in measure_roms(effort) if arguments.all_roms else measure(effort):
-        results.append(result)
-        ours, theirs = (write_time(float(np.median(times))) for times in (result.fastatari, result.reference))
-        spread = tables.write_ratios(result.ratios)
-        print(f"| {result.group} | {result.name} | {ours} | {theirs} | {spread} |", flush=True)
-
-    if arguments.all_roms:
-        medians = {result.name: float(np.median(result.ratios)) for result in results}
-        worst = min(medians, key=medians.__getitem__)
-        print(f"\nmedian {np.median(list(medians.values())):.1f}, worst {medians[worst]:.1f} ({worst})")
-    if arguments.json:
-        saved = {"environment": environment, "results": [r._asdict() | {"ratios": r.ratios} for r in results]}
-        arguments.json.write_text(json.dumps(saved, indent=1) + "\n")
+    if arguments.plot and not set(pairs) & set(arguments.sections):
+        parser.error(f"--plot needs a section of {', '.join(pairs)}")
+    multiprocessing.set_start_method("fork", force=True)
+    measures: dict[str, Callable[[argparse.Namespace], Sequence[Any]]] = {
+        "stack": measure_stacks,
+        "game": measure_games,
+        "env": measure_envs,
+        "workers": measure_workers,
+        "resets": measure_resets,
+        "states": measure_states,
+        "roms": measure_roms,
+    }
+    sections = {name: functools.partial(measure, arguments) for name, measure in measures.items()}
+    results, environment = command.run(arguments, sections)
     if arguments.plot:
-        # The bars of the others would be too short, or too long.
-        plot([result for result in results if result.group not in {START, RESET}], environment, arguments.plot)
+        groups = {
+            results[name][0].name: {ratio.game.replace("_", " "): ratio.ratios for ratio in results[name]}
+            for name in pairs
+            if name in results
+        }
+        chart.draw_ratios(groups, "times as fast as the reference", environment, arguments.plot)
 
 
-def measure(effort: Effort) -> Iterator[Result]:
-    """Yield the result of each benchmark as soon as it is there."""
-    turns = range(effort.rounds + 1)
-    for game in contenders.GAMES:
-        yield measure_chain(game, [contenders.RandomPlay(game, console) for console in contenders.CONSOLES], effort)
-    yield measure_chain(contenders.NOISE, contenders.make_sources(contenders.NOISE, 50), effort)
-    for game in PLAYED:
-        games = contenders.make_games(game)
-        actions = contenders.draw_actions(game, (len(turns), effort.game_steps))
-        races = (contenders.race_steps(games, actions[turn], turn) for turn in turns)
-        yield summarise(GAME, game, np.mean, races)
-    for game, ends_by_life in ((PLAYED[0], False), (PLAYED[0], True), (PLAYED[1], False)):
-        envs = contenders.make_envs(game, ends_by_life=ends_by_life)
-        actions = contenders.draw_actions(game, (len(turns), effort.game_steps))
-        races = (contenders.race_steps(envs, actions[turn], turn) for turn in turns)
-        yield summarise(ENV, f"{game}, an episode a life" if ends_by_life else game, np.mean, races)
-    envs = contenders.make_envs(PLAYED[0])
-    seeds = np.arange(len(turns) * effort.resets).reshape(len(turns), -1).tolist()
-    races = (contenders.race_resets(envs, seeds[turn], turn) for turn in turns)
-    yield summarise(RESET, f"{PLAYED[0]}, seeded", np.mean, races)
-    races = (contenders.race_resets(envs, [None] * effort.resets, turn) for turn in turns)
-    yield summarise(RESET, f"{PLAYED[0]}, unseeded", np.mean, races)
-    for game in WORKED:
-        actions = contenders.draw_actions(game, (len(turns), effort.worker_steps, contenders.WORKER_NUM))
-        trainers = contenders.make_trainers(game)
-        with trainers[0], trainers[1]:
-            races = (contenders.race_steps(trainers, actions[turn], turn) for turn in turns)
-            yield summarise(WORKERS, game, np.mean, races)
-    for name, (programs, check) in STARTS.items():
-        yield summarise(START, name, np.mean, (race_starts(programs, check, turn) for turn in range(effort.starts + 1)))
+def measure_stacks(arguments: argparse.Namespace) -> list[Ratio]:
+    """Measure stacks of planes made of two screens each; print how fast both sides are."""
+    return _measure(arguments, "two screens in, stack out", SCREENS, race_stack)
 
 
-def measure_roms(effort: Effort) -> Iterator[Result]:
-    """Yield the result of the chain on each ROM, of fewer rounds because they are many."""
-    for rom in list_roms():
-        sources = [contenders.RandomPlay(rom, console) for console in contenders.CONSOLES]
-        yield measure_chain(rom, sources, effort._replace(rounds=max(3, effort.rounds // 4)))
+def measure_games(arguments: argparse.Namespace) -> list[Ratio]:
+    """Measure labml's games."""
+    return _measure(arguments, "Game.step", PLAYED, race_game)
 
 
-def measure_chain(name: str, sources: Sequence[contenders.Source], effort: Effort) -> Result:
-    """Return the result of the chain on two sources that show the same."""
-    chains = contenders.FastChain(sources[0]), contenders.Cv2Chain(sources[1])
-    races = (contenders.race_chains(sources, chains, effort.chain_steps, turn) for turn in range(effort.rounds + 1))
-    return summarise(CHAIN, name, np.median, races)
+def measure_envs(arguments: argparse.Namespace) -> list[Ratio]:
+    """Measure gymnasium's environments."""
+    return _measure(arguments, "AtariEnv.step", PLAYED, race_env)
 
 
-def write_time(microseconds: float) -> str:
-    """Return a time in words, with three digits or one decimal."""
-    if microseconds < 1000:
-        return f"{microseconds:.1f} us"
-    return f"{microseconds / 1e3:.3g} ms"
+def measure_workers(arguments: argparse.Namespace) -> list[Ratio]:
+    """Measure labml's workers."""
+    return _measure(arguments, f"{workers.NUM_WORKERS} Workers, a step of all", WORKED, race_workers)
 
 
-def summarise(group: str, name: str, average: Callable[..., Any], rounds: Iterable[npt.NDArray[np.int64]]) -> Result:
-    """Return the result of the rounds after the first, which warms up, from the nanoseconds of steps (int64[2, n]).
-
-    Args:
-        group (str): what is compared.
-        name (str): on what.
-        average (Callable): what makes one figure of a round: the mean where some steps rightly take longer, for they
-            reset the game; the median where only the machine's noise makes them longer.
-        rounds (Iterable): the rounds.
-    """
-    figures = np.array([average(times, axis=1) for times in rounds])[1:] / 1e3
-    return Result(group, name, *figures.T.tolist())
+def _measure(
+    arguments: argparse.Namespace, name: str, games: Sequence[str], race: Callable[[str, int, int], Times]
+) -> list[Ratio]:
+    print_head(name)
+    results = []
+    for game in choose(arguments, games, has_noise=race is race_stack):
+        results.append(make_ratio(name, game, race(game, arguments.rounds, arguments.steps)))
+        print_ratio(results[-1])
+    return results
 
 
-def race_starts(programs: tuple[str, str], check: str, turn: int) -> npt.NDArray[np.int64]:
-    """Run both programs in a fresh interpreter each, the second first if `turn` is odd."""
-    times, checks = np.zeros((2, 1), np.int64), ["", ""]
-    for i in (0, 1) if turn % 2 == 0 else (1, 0):
-        command = [sys.executable, "-c", CLOCK.format(programs[i], check)]
-        output = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True
-        ).stdout
-        seconds, checks[i] = output.split()
-        times[i, 0] = round(float(seconds) * 1e9)
-    assert checks[0] == checks[1]
-    return times
+def choose(arguments: argparse.Namespace, games: Sequence[str], has_noise: bool = False) -> list[str]:
+    """Return the games that were asked for, or else these; without noise where it cannot be played."""
+    return [game for game in arguments.games or games if game != NOISE or has_noise]
 
 
-def plot(results: list[Result], environment: dict[str, str], path: Path) -> None:
-    """Draw the ratios as bars, with their ranges."""
-    chart.prepare()
-    figure, axes = plt.subplots(figsize=(8, 7.4), layout="constrained")
+def measure_resets(arguments: argparse.Namespace) -> list[Ratio]:
+    """Measure resets of gymnasium's environments."""
+    print_head(name := "AtariEnv.reset")
+    results = []
+    for game in choose(arguments, PLAYED[:1]):
+        for kind in ("seeded", "unseeded"):
+            times = race_resets(game, arguments.rounds, is_seeded=kind == "seeded")
+            results.append(make_ratio(name, f"{game}, {kind}", times))
+            print_ratio(results[-1])
+    return results
 
-    y = 0.0
-    labels: dict[float, str] = {}
-    for group, group_results in itertools.groupby(results, lambda result: result.group):
-        labels[y] = group
-        for result in group_results:
-            y += 1
-            labels[y] = result.name.replace("_", " ")
-            ratio, low, high = np.median(result.ratios), min(result.ratios), max(result.ratios)
-            axes.barh(y, ratio, 0.66, color=PALE if result.name == contenders.NOISE else ACCENT)
-            axes.plot([low, high], [y, y], color=INK, linewidth=1.2, solid_capstyle="butt")
-            axes.annotate(f"{ratio:.1f}\u00d7", (high, y), (6, 0), textcoords="offset points", va="center", color=INK)
-        y += 1.5
 
-    axes.set_yticks(list(labels), list(labels.values()))
-    for label in axes.get_yticklabels():
-        label.set_weight("bold" if label.get_text() in {CHAIN, GAME, ENV, WORKERS} else "normal")
-    axes.set_ylim(y - 1, -0.5)
-    axes.set_xlim(0, 1.1 * max(max(result.ratios) for result in results))
-    axes.axvline(1, color=INK, linewidth=1.2, zorder=0.6)  # above the grid, below the bars
-    axes.xaxis.set_major_locator(MultipleLocator(5))
-    axes.xaxis.set_major_formatter("{x:g}\u00d7")
-    axes.xaxis.grid(visible=True, color=GRID, linewidth=0.8)
-    chart.tidy(axes)
-    axes.set_xlabel("times as fast as gymnasium and cv2 (black line: equally fast)", color=INK)
-    rounds = f"bars: median of {len(results[0].ratios)} rounds; lines: their range"
-    chart.save(figure, rounds, environment, path)
+def make_ratio(name: str, game: str, times: Times) -> Ratio:
+    """Return a result of some rounds."""
+    return Ratio(name, game, times[OURS], times[THEIRS])
+
+
+def print_head(name: str) -> None:
+    """Print the head of a table."""
+    timing.print_head(f"{name}, microseconds", "game", OURS, THEIRS, "times as fast")
+
+
+def print_ratio(result: Ratio) -> None:
+    """Print how fast both sides are."""
+    medians = map(timing.write_median, (result.ours, result.theirs))
+    timing.print_row(result.game, *medians, timing.write_spread(result.ratios))
+
+
+# The races. The first round of each warms up.
+
+
+def race_stack(game: str, rounds: int, steps: int) -> Times:
+    """Give both chains the same screens."""
+    screens = Screens(game)
+    chains: dict[str, OurChain | Cv2Chain] = {OURS: OurChain(screens), THEIRS: Cv2Chain(screens)}
+    players = {name: functools.partial(pipelines.time_chain, chain) for name, chain in chains.items()}
+    return timing.race(players, [screens.record(steps) for _ in range(rounds + 1)], np.median)
+
+
+def race_game(game: str, rounds: int, steps: int) -> Times:
+    """Give both games the same actions."""
+    return _race_steps(pipelines.make_games(game), draw_actions(game, (rounds + 1, steps)))
+
+
+def race_env(game: str, rounds: int, steps: int) -> Times:
+    """Give both environments the same actions."""
+    return _race_steps(pipelines.make_envs(game), draw_actions(game, (rounds + 1, steps)))
+
+
+def race_workers(game: str, rounds: int, steps: int) -> Times:
+    """Give the workers of both trainers the same actions."""
+    actions = draw_actions(game, (rounds + 1, steps, workers.NUM_WORKERS))
+    ours, theirs = workers.make_trainers(game)
+    with ours, theirs:
+        return _race_steps((ours, theirs), actions)
+
+
+def _race_steps(players: tuple[Any, Any], actions: list[Any]) -> Times:
+    names = zip((OURS, THEIRS), players, strict=True)
+    return timing.race({name: functools.partial(timing.time_steps, each.step) for name, each in names}, actions)
+
+
+def race_resets(game: str, rounds: int, *, is_seeded: bool, resets: int = 5) -> Times:
+    """Reset both environments with the same seeds, or without."""
+    names = zip((OURS, THEIRS), pipelines.make_envs(game), strict=True)
+    players = {name: functools.partial(timing.time_steps, env.reset) for name, env in names}
+    seeds = np.arange((rounds + 1) * resets).reshape(-1, resets).tolist()
+    return timing.race(players, seeds if is_seeded else [[None] * resets] * (rounds + 1))
+
+
+def draw_actions(game: str, shape: tuple[int, ...]) -> list[Any]:
+    """Return random actions, in nested lists of some shape."""
+    actions: list[Any] = np.random.default_rng(0).integers(count_actions(game), size=shape).tolist()
+    return actions
+
+
+# What has no reference.
+
+
+def measure_states(arguments: argparse.Namespace) -> list[Copies]:
+    """Measure copies of states; print how long they take."""
+    timing.print_head("AtariEnv, microseconds", "game", "`clone_state`", "`restore_state`")
+    results = []
+    for game in choose(arguments, STATES):
+        results.append(time_copies(game, arguments.rounds, arguments.steps))
+        timing.print_row(game, *map(timing.write_spread, results[-1][1:]))
+    return results
+
+
+def time_copies(game: str, rounds: int, steps: int) -> Copies:
+    """Clone the state before each step, restore it, and check that the same step does the same again."""
+    env = AtariEnv(game)
+    env.reset(seed=0)
+    result = Copies(game, [], [])
+    for turn, actions in enumerate(draw_actions(game, (rounds + 1, steps))):
+        times = np.zeros((2, steps))
+        for i, action in enumerate(actions):
+            begin = time.perf_counter_ns()
+            state = env.clone_state()
+            cloned = time.perf_counter_ns()
+            first = env.step(action)
+            restored_from = time.perf_counter_ns()
+            env.restore_state(state)
+            times[:, i] = cloned - begin, time.perf_counter_ns() - restored_from
+            again = env.step(action)
+            timing.assert_same(first[:4], again[:4])
+            if again[2] or again[3]:
+                env.reset()
+        if turn:  # the first warms up
+            for column, median in zip(result[1:], np.median(times, axis=1) / 1000, strict=True):
+                column.append(float(median))
+    env.close()
+    return result
+
+
+def measure_roms(arguments: argparse.Namespace) -> list[Resets]:
+    """Measure resets of all ROMs; print the longest."""
+    results = [time_resets(game) for game in choose(arguments, list_roms())]
+    slowest = sorted(results, key=lambda each: -each.longest)[:SLOWEST]
+    timing.print_head(
+        f"`AtariEnv.reset`, milliseconds of CPU time, medians; of {len(results)} ROMs those with the longest resets",
+        *("game", "longest", "first", "emulated", "repeated", "with a seed that was seen", "of all repeated"),
+    )
+    for result in slowest:
+        columns = [result.longest], [result.first], result.emulated, result.repeated, result.seeded
+        share = len(result.repeated) / (len(result.emulated) + len(result.repeated))
+        timing.print_row(result.game, *map(write_milliseconds, columns), f"{share:.0%}")
+    kinds: dict[str, dict[str, list[float]]] = {
+        "repeated": {result.game: result.repeated for result in results if result.repeated},
+        "with a seed that was seen": {result.game: result.seeded for result in results},
+    }
+    for name, times in kinds.items():
+        if not times:
+            continue
+        medians = {game: float(np.median(each)) for game, each in times.items()}
+        worst = max(medians, key=medians.__getitem__)
+        print(f"\n{name}: median of the ROMs {np.median(list(medians.values())):.3f}", end="")
+        print(f", longest {medians[worst]:.3f} ({worst})", flush=True)
+    never = [result.game for result in results if not result.repeated]
+    print(f"\nnever repeated: {', '.join(never) or 'none'}", flush=True)
+    return results
+
+
+def write_milliseconds(times: Sequence[float]) -> str:
+    """Return the median of some times; nothing if there are none."""
+    return f"{np.median(times):.3f}" if times else ""
+
+
+def time_resets(game: str) -> Resets:
+    """Reset a game that nobody reset before in this process: with a seed, without, and with that seed again."""
+    load_rom.cache_clear()  # starts that were seen belong to the ROM that was loaded
+    env = AtariEnv(game)
+    actions = iter(draw_actions(game, (UNSEEDED + SEEDED, STEPS_BETWEEN)))
+
+    def play() -> None:
+        for action in next(actions):
+            _, _, terminated, truncated, _ = env.step(action)
+            if terminated or truncated:
+                return
+
+    def reset(seed: int | None) -> float:
+        begin = time.thread_time_ns()
+        env.reset(seed=seed)
+        return (time.thread_time_ns() - begin) / 1e6
+
+    result = Resets(game, reset(0), [], [], [])
+    for _ in range(UNSEEDED):
+        play()
+        before = count_repeated_resets(env)
+        duration = reset(None)
+        (result.emulated if count_repeated_resets(env) == before else result.repeated).append(duration)
+    for _ in range(SEEDED):
+        play()
+        result.seeded.append(reset(0))
+    env.close()
+    return result
 
 
 if __name__ == "__main__":

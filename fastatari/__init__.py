@@ -1,14 +1,22 @@
-"""Atari observations at the speed of the emulator, byte-identical to the pipeline they replace."""
+"""Atari environments at several times the speed, byte-identical to the pipelines that they replace.
+
+* `AtariEnv`, `AtariVectorEnv`: gymnasium's environments.
+* `Game`, `Worker`: labml's.
+* `ALEInterface`, `ALEState`: ale-py's class and its states, on this package's console.
+* `FrameStack`: screens in, observations out.
+* `AtariRules`, `PRESETS`: all that decides what is computed.
+"""
 
 from fastatari.console.ale_interface import ALEInterface
 from fastatari.console.saved import ALEState
-from fastatari.env import AtariEnv, register_envs
-from fastatari.errors import InvalidAction, RemoteTraceback, WorkerDiedError, WorkerError, WorkerTimeoutError
-from fastatari.frames import FrameStack
-from fastatari.game import EpisodeInfo, Game
-from fastatari.labml import Worker, WorkerConnection, worker_process
+from fastatari.envs.env import AtariEnv
+from fastatari.envs.game import EpisodeInfo, Game
+from fastatari.envs.registration import register_envs
+from fastatari.envs.vector import AtariVectorEnv
+from fastatari.envs.worker import Worker, WorkerConnection, worker_process
+from fastatari.errors import InvalidAction, RemoteTraceback, WorkerDiedError, WorkerError
+from fastatari.preprocessing.frame_stack import FrameStack
 from fastatari.rules import PRESETS, AtariRules
-from fastatari.vector import AtariVectorEnv
 
 __version__ = "0.1.0"
 
@@ -30,6 +38,5 @@ __all__ = [
     "WorkerConnection",
     "WorkerDiedError",
     "WorkerError",
-    "WorkerTimeoutError",
     "worker_process",
 ]

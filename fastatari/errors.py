@@ -5,17 +5,17 @@
     gymnasium.error.InvalidAction, ValueError
     └── InvalidAction            an action that the game does not have; the game goes on
     RuntimeError
-    └── WorkerError              a worker's exception that could not travel as itself, or a message that was cut off
-        ├── WorkerDiedError      a worker process ended without being asked to
-        └── WorkerTimeoutError   a worker did not answer in time; it may still do so (a `TimeoutError`, too)
+    └── WorkerError              an exception in a `Worker` that cannot be pickled, or an interrupted message
+        └── WorkerDiedError      a worker process ended without being asked to
     Exception
     └── RemoteTraceback          never raised: the cause of an exception that was raised in a worker
 
-A worker's exception arrives as itself where it can be pickled; its notes name the worker and its pid, its cause shows
-the worker's traceback (`RemoteTraceback`). Wrong types are `TypeError`, wrong values `ValueError`; a step before the
-first reset is `gymnasium.error.ResetNeeded`, anything after `close` `gymnasium.error.ClosedEnvironmentError`, a
-receive that nobody asked for `gymnasium.error.NoAsyncCallError`, and a request before the answer to the last one was
-received `gymnasium.error.AlreadyPendingCallError`.
+A worker's exception arrives as itself if it can be pickled. Its note names the worker's pid, and its cause shows the
+worker's traceback (`RemoteTraceback`).
+
+Wrong types are `TypeError`, wrong values `ValueError`; too little memory is `MemoryError`. Of gymnasium's errors, a step
+before the first reset is `ResetNeeded`, anything after `close` `ClosedEnvironmentError`, `recv` without a `send`
+`NoAsyncCallError`, and a request before the answer to the last one was received `AlreadyPendingCallError`.
 """
 
 import signal
@@ -43,16 +43,14 @@ class InvalidAction(gymnasium.error.InvalidAction, ValueError):
 
 
 class WorkerError(RuntimeError):
-    """An exception in a worker that could not be pickled, with its name and text; or a message that was cut off.
+    """An exception in a worker that cannot be pickled, with its name and text; or an interrupted message.
 
     Attributes:
-        index (int | None): the worker's index in its pool; None if it is by itself.
-        pid (int): its process id.
+        pid (int): the worker's process id.
     """
 
-    def __init__(self, message: str, index: int | None, pid: int) -> None:
-        super().__init__(message, index, pid)
-        self.index = index
+    def __init__(self, message: str, pid: int) -> None:
+        super().__init__(message, pid)
         self.pid = pid
 
     def __str__(self) -> str:
@@ -60,30 +58,19 @@ class WorkerError(RuntimeError):
 
 
 class WorkerDiedError(WorkerError):
-    """A worker process ended without being asked to. What it owed is lost.
+    """A worker process ended without being asked to. The replies that it had not sent are lost.
 
     Attributes:
-        exitcode (int | None): as in `multiprocessing.Process`: negative for a signal. None: it closed its pipe, and
-            runs on.
+        exitcode (int | None): as in `multiprocessing.Process`: negative for a signal. None: the process closed its pipe
+            and still runs.
     """
 
-    def __init__(self, index: int | None, pid: int, exitcode: int | None) -> None:
-        super().__init__(f"{name_worker(index, pid)} died: {_describe(exitcode)}", index, pid)
+    def __init__(self, pid: int, exitcode: int | None) -> None:
+        super().__init__(f"worker process {pid} died: {_describe(exitcode)}", pid)
         self.exitcode = exitcode
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.index, self.pid, self.exitcode), self.__dict__
-
-
-class WorkerTimeoutError(WorkerError, TimeoutError):
-    """A worker did not answer in time. Waiting again is allowed; so is closing."""
-
-    def __init__(self, index: int | None, pid: int, seconds: float) -> None:
-        super().__init__(f"{name_worker(index, pid)} has not answered for {seconds:g} seconds", index, pid)
-        self.seconds = seconds
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.index, self.pid, self.seconds), self.__dict__
+        return type(self), (self.pid, self.exitcode), self.__dict__
 
 
 class RemoteTraceback(Exception):
@@ -91,11 +78,6 @@ class RemoteTraceback(Exception):
 
     def __str__(self) -> str:
         return f'\n"""\n{self.args[0]}"""'
-
-
-def name_worker(index: int | None, pid: int) -> str:
-    """Return how messages call a worker."""
-    return f"worker process {pid}" if index is None else f"worker {index} (process {pid})"
 
 
 def _describe(exitcode: int | None) -> str:

@@ -8,7 +8,6 @@ The tables are those of ale-py 0.12 (``src/ale/common/Palettes.hpp``); the tests
 ``getScreenGrayscale`` for every ROM.
 """
 
-import functools
 from typing import Final
 
 import numpy as np
@@ -120,61 +119,6 @@ def to_gray(rgb: npt.NDArray[np.uint8], gray: str) -> npt.NDArray[np.uint8]:
     red, green, blue, offset = LUMA[gray]
     levels: npt.NDArray[np.float64] = rgb[..., 0] * red + rgb[..., 1] * green + rgb[..., 2] * blue + offset
     return levels.astype(np.uint8)
-
-
-def pool_levels(order: str, palette: str, gray: str | None) -> tuple[npt.NDArray[np.uint8], ...]:
-    """Return how screens become the images of which the maximum is resized: a table of each image's levels by index.
-
-    Args:
-        order (str): the order of the stages, as for `FrameStack`.
-        palette (str): one of `PALETTES`.
-        gray (str | None): one of `GRAYS`; None for planes in colour.
-
-    Returns:
-        tuple[uint8[256], ...]: one table for gray levels; three for red, green and blue.
-    """
-    if gray is not None and order.startswith("gray"):
-        return (gray_table(palette, gray),)
-    return tuple(np.ascontiguousarray(rgb_table(palette).T))
-
-
-@functools.cache
-def pool_table(order: str, palette: str, gray: str | None) -> npt.NDArray[np.uint32]:
-    """Return the levels of each two pixels after pooling, as `kernels.push_before_resize` looks them up.
-
-    Args:
-        order (str): the order of the stages, as for `FrameStack`; not one with the maximum after the resize.
-        palette (str): one of `PALETTES`.
-        gray (str | None): one of `GRAYS`; None for planes in colour.
-
-    Returns:
-        uint32[65536]: by colour indices ``first + 256 * second``, a gray level, or red, green and blue, a byte each,
-        the lowest first; the same array for all.
-    """
-    levels = [np.maximum.outer(table, table).ravel() for table in pool_levels(order, palette, gray)]
-    if gray is not None and order == "max-gray-resize":
-        levels = [to_gray(np.stack(levels, axis=-1), gray)]
-    table = sum(level.astype(np.uint32) << np.uint32(8 * channel) for channel, level in enumerate(levels))
-    assert isinstance(table, np.ndarray)
-    table.flags.writeable = False
-    return table
-
-
-@functools.cache
-def gray_pairs(palette: str, gray: str) -> npt.NDArray[np.uint16]:
-    """Return the gray levels of each two neighbouring pixels, so that a look-up serves both.
-
-    Args:
-        palette (str): one of `PALETTES`.
-        gray (str): one of `GRAYS`.
-
-    Returns:
-        uint16[65536]: by colour indices ``first + 256 * second``, the levels in the same order; the same array for all.
-    """
-    levels = gray_table(palette, gray).astype(np.uint16)
-    pairs = (levels + 256 * levels[:, np.newaxis]).ravel()
-    pairs.flags.writeable = False
-    return pairs
 
 
 def _luminance(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:

@@ -64,8 +64,8 @@ def code(rng, block, first, last, size=BANK):
             break
     p.image = image[:size]
     p.place(at)("DEC zp", 0x8F)("BEQ rel", p.at + 7)("JMP abs", again).vsync()("JMP abs", first)
-    # A store to $3F is what another type of cartridge is detected by.
-    p.image = p.image.replace(b"\x85\x3f", b"\x85\x3e")
+    # Two stores to $3F, or a store to $3E before LDA #0, are what two other types of cartridges are detected by.
+    p.image = p.image.replace(b"\x85\x3f", b"\x85\x3e").replace(b"\x85\x3e\xa9\x00", b"\x85\x3d\xa9\x00")
     return p
 
 

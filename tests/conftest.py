@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 import fastatari
-from fastatari import FrameStack, emulator, engine, game
+import fastatari.console.machine_code
+import fastatari.engine.machine_code
+import fastatari.preprocessing.machine_code
 from fastatari.cli import golden
-from fastatari.console import machine_code
-from fastatari.rules import AtariRules
+from fastatari.engine.interface import CONSOLES
 
 cv2.setNumThreads(1)  # threads of cv2's would make every fork a fork of a threaded process, which Python warns about
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
@@ -20,38 +21,37 @@ ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
 # All that takes a console's name.
 WITH_CONSOLE = (
     fastatari.Game.__init__, fastatari.AtariEnv.__init__, fastatari.AtariVectorEnv.__init__, fastatari.Worker.__init__,
-    fastatari.worker_process, engine.Engine.__init__, emulator.Emulator.__init__, golden.play,
+    fastatari.worker_process, golden.play,
 )  # fmt: skip
 
 
 def pytest_addoption(parser):
-    parser.addoption("--console", choices=emulator.CONSOLES, default="fastatari", help="which console plays by default")
+    parser.addoption("--console", choices=CONSOLES, default="fastatari", help="which console plays by default")
 
 
 def pytest_configure(config):
     for function in WITH_CONSOLE:
-        assert function.__kwdefaults__["console"] in emulator.CONSOLES
+        assert function.__kwdefaults__["console"] in CONSOLES
         function.__kwdefaults__["console"] = config.getoption("console")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _compiled():
     """Compile the console and the kernels, so that programs which are started by tests do not say that they do."""
-    machine_code.functions()
-    for order in ("gray-resize-max", "gray-max-resize"):
-        FrameStack(order=order, stack_axis=-1)
+    fastatari.console.machine_code.functions()
+    fastatari.engine.machine_code.functions()
+    fastatari.preprocessing.machine_code.functions()
+
+
+@pytest.fixture
+def console(request):
+    """The console that plays by default."""
+    return request.config.getoption("--console")
 
 
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-@pytest.fixture
-def few_frames(monkeypatch):
-    """Episodes of 203 frames, which end in the middle of a step."""
-    monkeypatch.setattr(game, "RULES", AtariRules.from_preset("labml", max_num_frames_per_episode=203))
-    return 203
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ import numpy as np
 from wheel import Player, flatten, held_actions
 
 import fastatari
-from fastatari.console import frame, machine_code, memory, play, reset, states
+from fastatari.console import frame, machine_code, memory, play, repeating, reset, states
 from fastatari.console.games.facts import LEGAL_ACTIONS
 
 SYSTEM_SEED = 4753849
@@ -44,7 +44,7 @@ class Direct:
         sticky: The probability of repeating an action.
         mode: To begin with.
         difficulty: To begin with.
-        functions: Has `power_on`, `reset_game`, `act`, `draw`: `plain_functions()` or `compiled_functions()`.
+        functions: `plain_functions()` or `compiled_functions()`.
     """
 
     def __init__(self, rom, seed=0, sticky=0.0, mode=None, difficulty=None, functions=None):
@@ -53,7 +53,7 @@ class Direct:
         self.functions = functions or compiled_functions()
         self.consoles = memory.Consoles(memory.load_rom(Path(self.path).read_bytes(), Path(self.path).stem), 3)
         self.console = self.consoles[1]
-        self.guards = [*self.consoles.blocks[::2], *self.consoles.screens[::2]]
+        self.guards = [*self.consoles.blocks[::2], *self.consoles.screens[::2], *self.consoles.changed[::2]]
         self.guards.append(self.consoles.blocks[1, ctypes.sizeof(self.console) :])
         for guard in self.guards:
             guard[...] = GUARD
@@ -115,7 +115,13 @@ class Plain(Direct):
 def plain_functions():
     """The functions of a console as they are in the sources."""
     return SimpleNamespace(
-        power_on=reset.power_on, reset_game=reset.reset_game, act=play.act_frames, draw=frame.draw_picture
+        power_on=reset.power_on,
+        reset_game=reset.reset_game,
+        begin=repeating.begin,
+        act=play.act_frames,
+        draw=frame.draw_picture,
+        draw_both=frame.draw_pictures,
+        draw_start=frame.draw_start,
     )
 
 
@@ -126,14 +132,51 @@ def compiled_functions():
 
     def take(name):
         function = getattr(compiled, name)
-        return lambda c, *values: function(ctypes.addressof(c), *values)
+        return lambda *values: function(*map(to_integer, values))
 
     return SimpleNamespace(
         power_on=take("power_on"),
         reset_game=take("reset_game"),
+        begin=take("begin"),
         act=take("act_frames"),
         draw=take("draw_picture"),
+        draw_both=take("draw_pictures"),
+        draw_start=take("draw_start"),
     )
+
+
+def to_integer(value):
+    """What a compiled function takes for a structure or an integer."""
+    return ctypes.addressof(value) if isinstance(value, ctypes.Structure) else value
+
+
+class RowFlags:
+    """The flags of the rows that were drawn differently, of one of some consoles, and what its screens held before.
+
+    Args:
+        consoles: The `Consoles`.
+        index: Which of them.
+    """
+
+    def __init__(self, consoles, index=0):
+        self.screens, self.flags = consoles.screens[index], consoles.changed[index]
+        self.clear()
+
+    def clear(self):
+        """Begin anew: what the screens hold now is what they held before."""
+        self.flags[...] = 0
+        self.before = self.screens.copy()
+
+    def find(self):
+        """Which rows of both screens differ from before, and which are flagged: bool[2, rows] each."""
+        assert self.flags.max() <= 1
+        return (self.screens != self.before).any(axis=-1), self.flags.astype(bool)
+
+    def check(self, what):
+        """Rows that differ are flagged."""
+        differ, flagged = self.find()
+        missing = np.argwhere(differ & ~flagged)
+        assert not missing.size, f"{what}: rows that changed and are not flagged, by screen: {missing.tolist()}"
 
 
 @functools.cache

@@ -16,6 +16,7 @@ from reference import ROMS
 
 import fastatari
 from fastatari import ALEInterface, ALEState, InvalidAction
+from fastatari.console import machine_code, memory
 from fastatari.console.states import read_state
 
 REFERENCE = ale_py.ALEInterface
@@ -235,6 +236,97 @@ def test_screens_are_saved_as_png(tmp_path):
     assert np.array_equal(*pixels)
     with pytest.raises(FileNotFoundError):
         mine.saveScreenPNG(str(tmp_path / "nowhere" / "mine.png"))
+
+
+# An interface to a console that somebody else plays, too.
+
+
+def make_consoles(rom, number=3):
+    consoles = memory.Consoles(memory.load_rom(ROM(rom).read_bytes(), rom), number)
+    for address, c in zip(consoles.addresses, map(consoles.__getitem__, range(number)), strict=True):
+        c.sticky_threshold = 2**30
+        machine_code.functions().power_on(int(address), 4753849, 1)
+    return consoles
+
+
+@pytest.mark.parametrize("rom", ["breakout", "air_raid", "montezuma_revenge", "pitfall2", "surround"])
+def test_a_shown_console_is_shown_as_a_loaded_one(rom):
+    consoles = make_consoles(rom)
+    others = consoles.blocks[::2].copy(), consoles.screens[::2].copy()
+    mine, twin = ALEInterface.show(consoles, 1), load(ALEInterface, rom)
+    assert_same(look(mine), look(twin))
+    for name in (
+        "getAvailableModes", "getAvailableDifficulties", "getMinimalActionSet", "getLegalActionSet", "getScreenDims",
+    ):  # fmt: skip
+        assert getattr(mine, name)() == getattr(twin, name)(), name
+    rng = np.random.default_rng(3)
+    state = None
+    for step in range(120):
+        if twin.game_over() or rng.random() < 0.03:
+            for ale in (mine, twin):
+                ale.setDifficulty(step % len(twin.getAvailableDifficulties()))
+                ale.setRAM(step, 7)
+                ale.reset_game()
+        action, strength = int(rng.integers(18)), float(rng.uniform(-1, 1))
+        assert mine.act(action, strength) == twin.act(action, strength)
+        if step % 10 == 0:
+            assert_same(look(mine), look(twin))
+        if step == 50:
+            state = mine.cloneState(include_rng=True)
+            assert state == twin.cloneState(include_rng=True)
+    mine.restoreState(state), twin.restoreState(pickle.loads(pickle.dumps(state)))
+    assert mine.act(2) == twin.act(2)
+    assert_same(look(mine), look(twin))
+    np.testing.assert_array_equal(consoles.blocks[::2], others[0])
+    np.testing.assert_array_equal(consoles.screens[::2], others[1])
+
+
+def test_a_shown_console_can_be_played_by_whoever_has_it():
+    consoles = make_consoles("breakout")
+    shown = [ALEInterface.show(consoles, 1) for _ in range(2)]
+    twin = load(ALEInterface)
+    functions = machine_code.functions()
+    rng = np.random.default_rng(4)
+    for step in range(60):
+        action = int(rng.integers(18))
+        if step % 3 == 2:
+            functions.act_frames(int(consoles.addresses[1]), action, 23000, 1, int(rng.integers(2)))
+        else:
+            shown[step % 3].act(action)
+        twin.act(action)
+        if rng.random() < 0.5:
+            for ale in shown:
+                assert_same(look(ale), look(twin))
+    assert shown[0].cloneSystemState() == shown[1].cloneSystemState() == twin.cloneSystemState()
+
+
+def test_the_settings_of_a_shown_console_count():
+    consoles = make_consoles("breakout")
+    ale = ALEInterface.show(consoles, 2)
+    assert not ale.game_over()
+    consoles[2].max_num_frames_per_episode = 3
+    ale = ALEInterface.show(consoles, 2)
+    for _ in range(5):
+        ale.act(0)
+    assert (ale.getEpisodeFrameNumber(), ale.game_truncated(), ale.game_over()) == (3, True, True)
+    assert ale.game_over(with_truncation=False) is False
+    ale.reset_game()
+    assert not ale.game_over()
+
+
+def test_loading_a_rom_lets_go_of_the_shown_console():
+    consoles = make_consoles("breakout")
+    ale = ALEInterface.show(consoles, 0)
+    before = consoles.blocks.copy(), consoles.screens.copy()
+    ale.setInt("random_seed", 1)
+    ale.setFloat("repeat_action_probability", 0.25)
+    ale.loadROM(ROM("pong"))
+    ale.act(2)
+    twin = load(ALEInterface, "pong")
+    twin.act(2)
+    assert_same(look(ale), look(twin))
+    np.testing.assert_array_equal(consoles.blocks, before[0])
+    np.testing.assert_array_equal(consoles.screens, before[1])
 
 
 # ROMs.

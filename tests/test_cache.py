@@ -501,231 +501,102 @@ def test_the_notice_may_get_lost(folder, stderr):
     assert (result.stdout, result.stderr) == ("b'code'\n", "")
 
 
-# What numba compiles.
-
-MODULE = """
-from fastatari.jit import jit
-
-@jit
-def weigh(values, factor):
-    total = 0
-    for value in values:
-        total += value * factor
-    return total
-"""
-
-USE = """
-    import sys, warnings
-    import numpy as np
-    import weighing
-    assert weighing.weigh(np.arange(5, dtype=sys.argv[1]), 3) == 30
-"""
-
-COUNT = """
-    print(sum(weighing.weigh.stats.cache_misses.values()), weighing.weigh._cache.path)
-"""
-
-
-@pytest.fixture
-def use(tmp_path, folder):
-    """Runs a jitted function in a process of its own; returns how often it was compiled, and its file."""
-    (tmp_path / "weighing.py").write_text(MODULE)
-
-    def use(program=USE, arguments=("int64",), environment=None, expected_warnings=0, notices=None):
-        path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-        variables = {**os.environ, "PYTHONPATH": path, "PYTHONWARNINGS": "always::RuntimeWarning"}
-        result = run(
-            textwrap.dedent(program) + textwrap.dedent(COUNT), *arguments, env={**variables, **(environment or {})}
-        )
-        assert result.stderr.count("RuntimeWarning") == expected_warnings, result.stderr
-        assert not expected_warnings or str(folder) in result.stderr
-        assert notices is None or result.stderr == notices * NOTICE
-        count, _, file = result.stdout.strip().partition(" ")
-        return int(count), None if file == "None" else Path(file)
-
-    return use
-
-
-def test_a_function_of_numba_is_compiled_once(use, folder):
-    count, path = use(notices=1)
-    assert (count, path.parent) == (1, folder)
-    assert use() == (0, path)
-    assert use(arguments=["uint8"])[0] == 1
-    assert use(arguments=["uint8"], notices=0)[0] == 0
-    assert use()[1] == path
-
-
-@pytest.mark.parametrize("name", ["empty", "cut", "random", "a folder"])
-def test_a_damaged_file_of_numba_is_replaced(use, name):
-    _, path = use()
-    DAMAGES[name](path)
-    assert use(expected_warnings=1) == (1, path)
-    assert use() == (0, path)
-
-
-def test_a_whole_file_that_this_numba_does_not_take_is_replaced(use):
-    _, path = use()
-    program = """
-        import pathlib, sys
-        import numpy as np
-        from fastatari.compiler import cache
-        import weighing
-        def make_foreign(name, keys, load=cache.load):
-            code = b"cno_such_module\\nname\\n."  # a pickle of it
-            pathlib.Path(sys.argv[1]).write_bytes(cache._MAGIC + cache._digest(keys[0], code) + code)
-            entry = load(name, keys)
-            assert entry.code == code
-            return entry
-        cache.load = make_foreign
-        assert weighing.weigh(np.arange(5, dtype=np.int64), 3) == 30
-    """
-    assert use(program=program, expected_warnings=0, arguments=[path]) == (1, path)
-    assert use() == (0, path)
-
-
-def test_a_change_of_the_sources_is_noticed(use, tmp_path):
-    _, path = use()
-    (tmp_path / "weighing.py").write_text(MODULE.replace("total += value", "total += 1 * value"))
-    count, other = use()
-    assert count == 1
-    assert other != path
-
-
-@pytest.mark.parametrize("variable", ["NUMBA_BOUNDSCHECK", "NUMBA_OPT", "NUMBA_LOOP_VECTORIZE"])
-def test_settings_of_numba_that_decide_about_the_code_are_in_its_key(use, variable):
-    value = "1" if variable == "NUMBA_BOUNDSCHECK" else "0"
-    _, path = use()
-    count, other = use(environment={variable: value})
-    assert count == 1
-    assert other != path
-    assert use(environment={variable: value}) == (0, other)
-    assert use() == (0, path)
-
-
-def test_nothing_can_be_written_for_numba(use, folder, second_folder):
-    folder.parent.write_text("a file")
-    second_folder.write_text("a file")
-    for _ in range(2):
-        assert use(expected_warnings=1) == (1, None)
-
-
-def test_what_was_compiled_for_any_cpu_is_used_where_there_is_nothing_better(use):
-    generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
-    count, path = use(environment=generic)
-    assert count == 1
-    assert use() == (0, path)
-    count, own = use(environment={"FASTATARI_CPU": "host"})
-    assert count == 1
-    assert own != path
-    assert use() == (0, own)
-    assert use(environment={"FASTATARI_CPU": "generic"}) == (0, path)
-    assert use(environment={"FASTATARI_CPU": "no such file"}) == (0, own)
-
-
 # The command.
 
 PLAY = """
-    import sys, warnings
-    from numba.core import event
-    class Count(event.Listener):
-        number = 0
-        def on_start(self, _):
-            self.number += 1
-        def on_end(self, _):
-            pass
-    count = Count()
-    event.register("numba:compile", count)
-    from fastatari.frames import FrameStack
-    from fastatari import frames
-    for order in frames.ORDERS:
-        for axis in frames.STACK_AXES:
-            FrameStack(order=order, stack_axis=axis)
-    FrameStack(order="max-resize-gray", grayscale_obs=False, palette="pal")
-    FrameStack(order="gray-max-resize", size=(210, 160), gray="ale", stack_num=1)
-    from fastatari.console import machine_code
-    machine_code.build_text = lambda: sys.exit("the console is compiled again")
+    import itertools, sys
+    from fastatari.compiler.programs import Program
+    Program.compile = lambda self, target: sys.exit(f"{self.name}: compiled again")
     import fastatari
-    env = fastatari.AtariEnv("pong")
-    env.reset(seed=1)
-    print(count.number, env.step(2)[0].shape, machine_code.prepare().path)
+    for order, axis in itertools.product(("gray-resize-max", "gray-max-resize", "max-resize-gray"), (0, -1)):
+        fastatari.FrameStack(order=order, stack_axis=axis, grayscale_obs=not order.startswith("max"), palette="pal")
+    fastatari.FrameStack(order="gray-max-resize", size=(210, 160), gray="ale", stack_num=1)
+    with fastatari.AtariVectorEnv("pong", 2) as envs:
+        envs.reset(seed=1)
+        print(envs.step([2, 3])[0].shape, "numba" in sys.modules)
 """
 
+PARTS = {"the console": "console", "the step": "engine", "the picture kernels": "kernels"}
 
-class Console:
-    """Stands for the console's machine code, which has tests of its own."""
 
-    path = Path("/somewhere/console.code")
+def test_compiling_ahead(folder, tmp_path, capsys):
+    """The real thing, for any machine: what it leaves is all that playing needs."""
+    output = tmp_path / "image"
+    assert main(["compile", "--cpu", "generic", "--output", str(output)]) == 0
+    assert os.environ["FASTATARI_CACHE_DIR"] == str(folder.parent)
+    text = capsys.readouterr().out
+    for name, file in PARTS.items():
+        assert re.search(f"^{name}: {output}/code/{file}-.*[.]code .compiled now.$", text, re.M)
+    assert "3 of 3 compiled for any machine of this kind" in text
+    assert f"set FASTATARI_CACHE_DIR={output}" in text
+    assert len(names(output / "code")) == 3
+    for environment in ({}, {"FASTATARI_CPU": "generic"}):  # without the variable, generic code is taken as well
+        played = run(PLAY, env={**os.environ, "FASTATARI_CACHE_DIR": str(output), **environment})
+        assert (played.stdout, played.stderr) == ("(2, 4, 84, 84) False\n", "")
+
+    assert main(["compile", "--cpu", "generic", "--output", str(output)]) == 0
+    assert "0 of 3 compiled for" in capsys.readouterr().out
+    assert len(names(output / "code")) == 3
+
+
+class Stand(types.ModuleType):
+    """Stands for a module with machine code, which has tests of its own: `prepare` keeps some bytes."""
+
     error = None
 
-    @classmethod
-    def prepare(cls, cpu):
-        if cls.error:
-            raise cls.error
-        path = Path(os.environ["FASTATARI_CACHE_DIR"], "code", "console.code") if cls.path else None
-        return types.SimpleNamespace(path=path, seconds=2.0, compiled=True)
+    def prepare(self, cpu):
+        if self.error:
+            raise self.error
+        entry = cache.load_or_build(self.__name__, f"for {cpu}", lambda: CODE)
+        return types.SimpleNamespace(path=entry.path, seconds=2.0, compiled=entry.is_new)
 
 
 @pytest.fixture
-def console(monkeypatch):
-    monkeypatch.setitem(sys.modules, "fastatari.console.machine_code", Console)
-    return Console
+def stands(monkeypatch):
+    """What is compiled, of quick parts; by name."""
+    found = {}
+    for name, file in PARTS.items():
+        found[name] = Stand(f"{file}_stand")
+        monkeypatch.setitem(sys.modules, f"{file}_stand", found[name])
+    monkeypatch.setattr("fastatari.cli.compile._PARTS", {name: stand.__name__ for name, stand in found.items()})
+    return found
 
 
-@pytest.mark.parametrize("cpu", ["host", "generic"])
-def test_compiling_ahead(folder, tmp_path, capsys, cpu):
-    output = tmp_path / "image"
-    assert main(["compile", "--cpu", cpu, "--output", str(output)]) == 0
-    assert os.environ["FASTATARI_CACHE_DIR"] == str(folder.parent)
-    text = capsys.readouterr().out
-    assert re.search(f"^the console: {output}/code/console-.*[.]code .compiled now.$", text, re.M)
-    for name in ("push_after_resize", "push_before_resize", "read"):
-        assert f"the picture kernel {name}: {output}/code/kernels.{name}-" in text
-    assert "4 of 4 compiled for" in text
-    assert f"set FASTATARI_CACHE_DIR={output}" in text
-    assert len(names(output / "code")) == 4
-    (console,) = (output / "code").glob("console-*.code")
-    environments = [{}, {"FASTATARI_CPU": cpu}]  # without the variable, generic code is taken as well
-    for environment in environments:
-        played = run(PLAY, env={**os.environ, "FASTATARI_CACHE_DIR": str(output), **environment})
-        assert (played.stdout, played.stderr) == (f"0 (4, 84, 84) {console}\n", "")
-
-    assert main(["compile", "--cpu", cpu, "--output", str(output)]) == 0
-    assert "0 of 4 compiled for" in capsys.readouterr().out
-    assert len(names(output / "code")) == 4
+@pytest.mark.parametrize(("cpu", "words"), [("host", "this machine"), ("x86-64-v3", "x86-64-v3")])
+def test_compiling_says_what_it_did(stands, folder, capsys, cpu, words):
+    for count in (3, 0):
+        assert main(["compile", "--cpu", cpu]) == 0
+        text = capsys.readouterr().out
+        assert f"{count} of 3 compiled for {words} in" in text
+        assert text.count("compiled now" if count else "was there") == 3
+        assert f"set FASTATARI_CACHE_DIR={folder.parent}\n" in text
+        assert ("set FASTATARI_CPU=x86-64-v3" in text) == (cpu != "host")
+    assert len(names(folder)) == 3
 
 
-def test_compiling_without_the_extra(console, folder, tmp_path, capsys, monkeypatch):
+def test_compiling_without_the_extra(stands, folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich", None)
     monkeypatch.setitem(sys.modules, "rich.console", None)
-    monkeypatch.setattr("fastatari.cli.compile._compile", lambda _: [])
     assert main(["compile"]) == 0
-    assert capsys.readouterr().err == "compiling for this machine\n"
+    expected = ["compiling for this machine", *(f"done: {name}" for name in PARTS)]
+    assert capsys.readouterr().err.splitlines() == expected
 
 
+@pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("error", [ValueError("`cpu` must be ..."), OSError("no"), RuntimeError("no such pass")])
-def test_a_console_that_cannot_be_compiled(console, folder, capsys, monkeypatch, error):
-    monkeypatch.setattr(console, "error", error)
+def test_a_part_that_cannot_be_compiled(stands, folder, capsys, part, error):
+    stands[part].error = error
     assert main(["compile", "--cpu", "generic"]) == 1
     out, err = capsys.readouterr()
     assert out == ""
     assert err.endswith(f"fastatari compile: error: {error}\n")
 
 
-def test_kernels_that_cannot_be_compiled(console, folder, tmp_path, capsys, monkeypatch):
-    (tmp_path / "numba.py").write_text("raise ImportError('this numba is broken')")
-    monkeypatch.syspath_prepend(tmp_path)
-    assert main(["compile"]) == 1
-    out, err = capsys.readouterr()
-    assert out == ""
-    message = "the picture kernels could not be compiled: ImportError: this numba is broken"
-    assert err.endswith(f"fastatari compile: error: {message}\n")
-
-
 @pytest.mark.parametrize(
     ("output", "message"),
     [("missing/folder", "there is no folder '.*missing'"), ("file", "'.*file' is not a folder that can be written to")],
 )
-def test_an_output_that_cannot_be_written_to(console, tmp_path, capsys, output, message):
+def test_an_output_that_cannot_be_written_to(stands, tmp_path, capsys, output, message):
     (tmp_path / "file").touch()
     with pytest.raises(SystemExit) as raised:
         main(["compile", "--output", str(tmp_path / output)])
@@ -733,11 +604,11 @@ def test_an_output_that_cannot_be_written_to(console, tmp_path, capsys, output, 
     assert re.search(f"argument --output: {message}", capsys.readouterr().err)
 
 
-def test_the_cache_warns_in_the_words_of_the_command(console, folder, second_folder, capsys):
+def test_the_cache_warns_in_the_words_of_the_command(stands, folder, second_folder, capsys):
     folder.parent.write_text("a file")
     assert main(["compile"]) == 1
     out, err = capsys.readouterr()
-    assert f"the picture kernel read: {second_folder}/kernels.read-" in out
+    assert f"the picture kernels: {second_folder}/kernels_stand-" in out
     assert err.count("fastatari compile: warning: ") == err.count("warning") == 1
     assert f"warning: compiled code cannot be kept in {folder}: " in err
     assert err.endswith(f"fastatari compile: error: compiled code could not be written to '{folder.parent}'\n")
@@ -747,7 +618,7 @@ def test_the_cache_warns_in_the_words_of_the_command(console, folder, second_fol
     ("path", "message"),
     [(None, "could not be written to any folder"), ("/elsewhere/a.code", "could not be written to '/chosen'")],
 )
-def test_code_that_is_not_where_it_should_be_is_an_error(console, folder, capsys, monkeypatch, path, message):
+def test_code_that_is_not_where_it_should_be_is_an_error(folder, capsys, monkeypatch, path, message):
     monkeypatch.setenv("FASTATARI_CACHE_DIR", "/chosen")
     parts = [("the console", path, True)]
     monkeypatch.setattr(

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import numpy as np
 import pytest
+from compiling import compile_functions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastatari.compiler import (
     Array,
     Ints,
-    Module,
     Pointer,
     Pointer8,
     Pointer64,
@@ -25,7 +25,6 @@ from fastatari.compiler import (
     i32,
     i64,
     inline,
-    native,
     pointer,
     structure,
     u8,
@@ -364,15 +363,7 @@ def wrap(value: int) -> int:
 @pytest.fixture(scope="module", params=[0, 1, 3])
 def compiled(request):
     """All functions above as ctypes functions, by name."""
-    module = Module("test")
-    for function in NUMBERS + MACHINES:
-        module.add(function, export=True)
-    loaded = native.load(native.compile_module(str(module.ir), native.Target.host(), request.param))
-    word, place = ctypes.c_int64, ctypes.c_void_p
-    calls = {f.__name__: ctypes.CFUNCTYPE(word, word, word, word)(loaded.address(f.__name__)) for f in NUMBERS}
-    calls |= {f.__name__: ctypes.CFUNCTYPE(word, place, word, word)(loaded.address(f.__name__)) for f in MACHINES}
-    yield calls
-    del loaded
+    return compile_functions(NUMBERS + MACHINES, request.param)
 
 
 BORDERS = sorted({s * (1 << n) + d for n in (0, 3, 7, 8, 15, 16, 31, 32, 60) for d in (-1, 0, 1) for s in (-1, 1)})

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from compiling import compile_function
 from llvmlite import ir
 
 from fastatari.compiler import (
@@ -64,12 +65,9 @@ def tables(a: int) -> int:
     return SMALL[a & 3] + BYTES[a & 3] + AGAIN[a & 3] + WIDE[a % 3] + int(GRID[a % 3, a & 3])
 
 
-def compile_one(function, *arguments, level=1, result=ctypes.c_int64):
+def compile_one(function, *arguments, level=1):
     """Compile one function and call it."""
-    module = Module("one")
-    module.add(function, "one", export=True)
-    loaded = native.load(native.compile_module(str(module.ir), native.Target.host(), level))
-    return ctypes.CFUNCTYPE(result, *[ctypes.c_int64] * len(arguments))(loaded.address("one"))(*arguments)
+    return compile_function(function, level)(*arguments)
 
 
 def test_shift_counts_are_taken_modulo_64():

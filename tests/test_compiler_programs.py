@@ -5,8 +5,7 @@ import importlib.util
 import random
 
 import pytest
-
-from fastatari.compiler import Module, native
+from compiling import compile_functions
 
 HEAD = """
 import ctypes
@@ -163,13 +162,9 @@ def check(path, seed, level):
     spec = importlib.util.spec_from_file_location("programs", path)
     programs = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(programs)
-    module = Module("programs")
-    for name in names:
-        module.add(getattr(programs, name), export=True)
-    loaded = native.load(native.compile_module(str(module.ir), native.Target.host(), level))
+    calls = compile_functions([getattr(programs, name) for name in names], level)
     random_ = random.Random(seed)
-    for name in names:
-        call = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(loaded.address(name))
+    for name, call in calls.items():
         for _ in range(8):
             start = random_.randbytes(ctypes.sizeof(programs.Memory))
             slow, fast = (programs.Memory.from_buffer_copy(start) for _ in range(2))

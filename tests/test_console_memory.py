@@ -31,9 +31,10 @@ def rom_path(name):
 
 @pytest.mark.parametrize("name", ROMS)
 def test_neighbours_stay_as_they_are(name):
-    """One of three consoles plays and is reset; the others, their screens and the ROM do not change by a byte."""
+    """One of three consoles plays and is reset; the others, their screens, flags and the ROM stay as they are."""
     consoles, functions = make_consoles(rom_path(name), 3)
     size = ctypes.sizeof(consoles[0])
+    consoles.changed[...] = 0
     before = [(consoles.blocks[i].copy(), consoles.screens[i].copy()) for i in range(3)]
     image, program = consoles.rom.image.copy(), consoles.rom.program.copy()
     rng = np.random.default_rng(0)
@@ -44,10 +45,12 @@ def test_neighbours_stay_as_they_are(name):
     for i in (0, 2):
         np.testing.assert_array_equal(consoles.blocks[i], before[i][0])
         np.testing.assert_array_equal(consoles.screens[i], before[i][1])
+        assert not consoles.changed[i].any()
     np.testing.assert_array_equal(consoles.blocks[1, size:], before[1][0][size:])
     np.testing.assert_array_equal(consoles.rom.image, image)
     np.testing.assert_array_equal(consoles.rom.program, program)
     assert (consoles.blocks[1] != before[1][0]).any()
+    assert consoles.changed[1].any()
 
 
 @pytest.mark.parametrize("name", ROMS)
@@ -58,9 +61,9 @@ def test_a_copied_block_goes_on_alike(name):
     actions = [(int(rng.integers(18)), int(rng.integers(16))) for _ in range(60)]
     for action, drawn in actions[:20]:
         functions.act(consoles[0], action, 23000, 4, drawn)
-    own = list(consoles[1].screens)
+    own = list(consoles[1].screens), list(consoles[1].changed)
     ctypes.memmove(ctypes.addressof(consoles[1]), ctypes.addressof(consoles[0]), ctypes.sizeof(consoles[0]))
-    consoles[1].screens[0], consoles[1].screens[1] = own
+    consoles[1].screens[:], consoles[1].changed[:] = own
     consoles.screens[1] = consoles.screens[0]
     for action, drawn in actions[20:]:
         rewards = [functions.act(consoles[i], action, 23000, 4, drawn) for i in range(2)]

@@ -9,10 +9,14 @@ import numpy as np
 import ours
 import programs
 import pytest
+import reset_programs
 import test_console_programs
 import wheel
 
-from fastatari.console.state import Machine
+from fastatari.console.recording import Start
+from fastatari.console.repeating import FIRE_FIRST, FIRE_LAST
+from fastatari.console.starts import Starts
+from fastatari.console.state import STATE_SIZE, Machine
 
 # A ROM of each type of cartridge, one with paddles, one of PAL, one whose frames are cut, one with moving stars.
 ROMS = {
@@ -95,6 +99,53 @@ def test_frames_of_many_programs(family, seed, tmp_path):
     for step in range(3):
         player.act(2, frames=3, drawn=0)
         play_on_both(player, 3, step)
+
+
+def table_contents(starts):
+    """All that a table of starts holds, with addresses of pictures relative to the first."""
+    table, size = starts.table, ctypes.sizeof(Start)
+    counters = table.reserved, table.pictures_reserved, table.hits
+    kept = []
+    for i in range(table.reserved):
+        start = Start.from_buffer_copy(ctypes.string_at(table.starts + i * size, size))
+        for k in range(2):
+            start.pictures[k] -= table.pictures if start.pictures[k] else -1
+        kept.append(bytes(start))
+    pictures = ctypes.string_at(table.pictures, table.pictures_reserved * table.picture_size)
+    return counters, list(table.keys[: table.reserved]), list(table.has_picture), kept, pictures
+
+
+# What a program does, and its openings: each is recorded, found, or emulated because it ends the game.
+RESETS = {
+    "reads RAM and the timer": ({"reads_timer": True, "is_black": True}, [0, 0, 3 * 2 + FIRE_LAST, 3 * 2 + FIRE_LAST]),
+    "keeps pictures": ({"lines": 36}, [0, 3 * 1 + FIRE_FIRST, 3 * 1 + FIRE_FIRST]),
+    "ends": ({"is_black": True, "ends_after": reset_programs.RESET_FRAMES + 1}, [3 * 3]),
+}
+
+
+@pytest.mark.parametrize("name", RESETS)
+def test_resets_that_are_recorded_and_repeated(name, tmp_path):
+    settings, openings = RESETS[name]
+    path = reset_programs.write(tmp_path, **settings)
+    players = [ours.Direct(path) for _ in range(2)]
+    players[1].functions = ours.plain_functions()
+    tables = [Starts(player.consoles.rom.rows) for player in players]
+    for count, opening in enumerate(openings):
+        results = []
+        for player, starts in zip(players, tables, strict=True):
+            c = player.console
+            c.system_generator.index = 5  # for the same timer
+            c.ram[0x11] = 0  # what the program changes
+            player.consoles.changed[1] = 0
+            frames = player.functions.begin(c, starts.table, opening)
+            player.functions.draw_both(c)
+            results.append((frames, bytes(c)[:STATE_SIZE], player.consoles.screens[1].copy()))
+            results[-1] += player.consoles.changed[1].copy(), table_contents(starts)
+        for one, other in zip(*results, strict=True):
+            np.testing.assert_equal(one, other, f"reset {count}")
+    assert tables[0].table.hits == len(openings) - len(set(openings))
+    assert bool(tables[0].table.pictures_reserved) == (name == "keeps pictures")
+    assert bool(tables[0].table.keys[0]) == (name != "ends")
 
 
 @pytest.mark.sweep

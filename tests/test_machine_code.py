@@ -1,5 +1,6 @@
 """The compiled console, called from Python, from threads and from numba."""
 
+import ctypes
 import subprocess
 import sys
 import threading
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 
 from fastatari import ALEInterface
-from fastatari.console import machine_code
+from fastatari.console import generators, machine_code
 from fastatari.console.memory import Consoles, load_rom
+from fastatari.console.starts import Starts
+from fastatari.console.state import STATE_SIZE, Generator
 
 SEEDS = 4753849, 5
 
@@ -96,6 +99,32 @@ for thread in threads:
     thread.join()
 print("played")
 """
+
+
+@pytest.mark.parametrize("number", [0, 1, 4753849, 2**31, 2**32 - 1, 2**32 + 5, -1])
+def test_generators_are_seeded_as_those_of_numpy(number):
+    """Both are MT19937; a seed has 32 bits."""
+    generator, twin = Generator(), Generator()
+    machine_code.functions().seed(ctypes.addressof(generator), number)
+    generators.seed(twin, number)
+    assert bytes(generator) == bytes(twin)
+    expected = np.random.RandomState(number % 2**32).randint(0, 2**32, 1300, np.uint32)
+    assert [generators.draw(twin) for _ in range(1300)] == expected.tolist()
+
+
+@pytest.mark.parametrize("rom", ["breakout", "montezuma_revenge"])
+def test_functions_with_and_without_the_gil_do_the_same(rom):
+    results = []
+    for functions in (machine_code.functions(), machine_code.functions_with_gil()):
+        consoles = make(rom, 1)
+        address, table = int(consoles.addresses[0]), Starts(consoles.rom.rows)
+        played = [functions.begin(address, table.address, opening) for opening in (0, 9, 9)]
+        rewards = [functions.act_frames(address, k % 5, 23000, 4, 0b1000) for k in range(30)]
+        functions.draw_pictures(address)
+        results.append((played, rewards, bytes(consoles[0])[:STATE_SIZE], consoles.screens.tobytes()))
+    assert results[0] == results[1]
+    assert results[0][0] == [0, 3, 3]
+    assert machine_code.functions().addresses == machine_code.functions_with_gil().addresses
 
 
 def test_the_first_use_can_be_by_several_threads_at_once():

@@ -1,7 +1,10 @@
 """Each preset beside the real package that it is named after."""
 
+import dataclasses
+
 import pytest
 
+from fastatari import PRESETS, AtariRules
 from fastatari.cli.packages import PEERS
 from fastatari.cli.verify import compare
 
@@ -61,6 +64,57 @@ FIELDS = {
     ],
 }  # fmt: skip
 CASES = [(preset, fields, number) for preset, all_fields in FIELDS.items() for number, fields in enumerate(all_fields)]
+
+
+# All fields of all presets, whose versions never change.
+NAMES = ["labml@1", "gymnasium@1", "sb3@1", "cleanrl@1", "dopamine@1", "ale@1", "envpool@1"]
+PRESET_FIELDS = {
+    "obs_type": ["screen"] * 7,
+    "frame_skip": [4] * 7,
+    "maxpool": [True] * 7,
+    "order": [
+        "gray-resize-max", "gray-max-resize", "max-gray-resize", "max-resize-gray", "gray-max-resize",
+        "gray-max-resize", "gray-max-resize",
+    ],
+    "gray": ["cv2", "ale", "cv2", "cv2", "ale", "ale", "ale"],
+    "screen_size": [84] * 7,
+    "grayscale_obs": [True] * 7,
+    "scale_obs": [False] * 7,
+    "stack_num": [4] * 7,
+    "stack_axis": [0, 0, -1, 0, -1, 0, 0],
+    "padding_type": ["reset", "reset", "zero", "reset", "zero", "zero", "reset"],
+    "noop_max": [0, 30, 30, 30, 0, 30, 30],
+    "noop_range": ["1..max", "1..max", "1..max", "1..max", "1..max", "0..max-1", "1..max"],
+    "noop_unit": ["frame"] * 7,
+    "fire_reset": ["never", "never", "steps_after", "steps_after", "never", "frame_before", "frame_after"],
+    "life_loss": ["reset", "ignore", "continue", "continue", "ignore", "ignore", "ignore"],
+    "life_unit": ["frame", "frame", "step", "step", "frame", "frame", "step"],
+    "life_reference": ["reset", "frame", "step", "step", "frame", "step", "step"],
+    "counts_last_life": [True, True, False, False, True, False, False],
+    "going_on": ["noop_step", "noop_step", "noop_step", "noop_step", "noop_step", "noop_step", "opening"],
+    "end_rule": ["discard", "discard", "capture", "capture", "capture", "discard", "stale"],
+    "screens_at_reset": ["clear", "clear", "keep", "keep", "clear", "clear", "keep"],
+    "end_priority": ["both", "both", "both", "both", "both", "both", "truncated"],
+    "reward_clip": [False, False, True, True, False, True, False],
+    "max_num_frames_per_episode": [108_000, 108_000, 108_000, 108_000, 100_000, 108_000, 0],
+    "frame_budget": ["game", "game", "game", "game", "game", "steps", "game"],
+    "max_episode_steps": [None, None, None, None, 27_000, None, 27_000],
+    "repeat_action_probability": [0.0, 0.0, 0.0, 0.0, 0.25, 0.0, 0.0],
+    "sticky_draws": ["emulator", "emulator", "np_random", "np_random", "emulator", "emulator", "emulator"],
+    "seeding": ["gymnasium", "gymnasium", "gymnasium", "gymnasium", "gymnasium", "ale", "ale"],
+    "full_action_space": [False] * 7,
+    "continuous": [False] * 7,
+    "continuous_action_threshold": [0.5] * 7,
+    "mode": [None] * 7,
+    "difficulty": [None] * 7,
+}  # fmt: skip
+
+
+def test_presets_never_change():
+    assert list(PRESETS) == NAMES
+    assert list(PRESET_FIELDS) == [field.name for field in dataclasses.fields(AtariRules)]
+    for number, preset in enumerate(NAMES):
+        assert dataclasses.asdict(PRESETS[preset]) == {name: row[number] for name, row in PRESET_FIELDS.items()}
 
 
 def name(value):

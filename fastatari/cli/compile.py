@@ -1,12 +1,9 @@
-"""The command that compiles the console and the picture kernels ahead, for images and clusters."""
+"""The command that compiles all ahead, for images and clusters: the console, the step, and the picture kernels."""
 
 import contextlib
 import importlib
-import json
 import os
-import subprocess
 import sys
-import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,10 +13,12 @@ from typing import Any, NamedTuple
 from fastatari.compiler import cache
 from fastatari.compiler.notice import no_notice
 
-# The functions of `fastatari.kernels` that are compiled, and an order of `FrameStack` with which each is called.
-_KERNELS = {"push_after_resize": "gray-resize-max", "push_before_resize": "gray-max-resize", "read": "gray-max-resize"}
-
-_CONSOLE = "the console"
+# What is compiled, and the modules with a function `prepare` that does so.
+_PARTS = {
+    "the console": "fastatari.console.machine_code",
+    "the step": "fastatari.engine.machine_code",
+    "the picture kernels": "fastatari.preprocessing.machine_code",
+}
 
 
 class Part(NamedTuple):
@@ -62,7 +61,7 @@ def _run(cpu: str) -> int:
     started = time.perf_counter()
     parts: list[Part] = []
     try:
-        progress = _show_progress(f"compiling for {_describe(cpu)}", 1 + len(_KERNELS))
+        progress = _show_progress(f"compiling for {_describe(cpu)}", len(_PARTS))
         with progress as advance, no_notice(), _warnings_in_words():
             for part in _compile(cpu):
                 # From a folder that was once the second best.
@@ -93,47 +92,11 @@ def _judge(parts: list[Part], cpu: str) -> int:
 
 
 def _compile(cpu: str) -> Iterator[Part]:
-    """Compile all parts; the kernels in a process of their own, because numba compiles for one CPU a process."""
-    machine_code: Any = importlib.import_module("fastatari.console.machine_code")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "FASTATARI_CPU": cpu}
-    if cpu != "host":
-        environment |= {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
-    # What the process says goes to a file: a pipe that nobody reads yet could fill up.
-    with tempfile.TemporaryFile("w+") as errors:
-        command = [sys.executable, "-P", "-m", "fastatari.cli.compile"]
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True) as process:
-            try:
-                console = machine_code.prepare(cpu)
-                yield Part(_CONSOLE, console.path and str(console.path), console.compiled)
-                assert process.stdout is not None
-                for line in process.stdout:
-                    message = json.loads(line)
-                    if "warning" in message:
-                        warnings.warn(message["warning"], RuntimeWarning, stacklevel=1)
-                    else:
-                        yield Part(**message)
-            except BaseException:
-                process.kill()
-                raise
-        if process.returncode:
-            errors.seek(0)
-            last = (errors.read().strip().splitlines() or [f"it ended with status {process.returncode}"])[-1]
-            raise RuntimeError(f"the picture kernels could not be compiled: {last}")
-
-
-def _compile_kernels() -> None:
-    """Compile the kernels, in this process, and write to stdout what came of it: a JSON object a line."""
-    kernels: Any = importlib.import_module("fastatari.kernels")
-    frames = importlib.import_module("fastatari.frames")
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RuntimeWarning)
-        for name, order in _KERNELS.items():
-            frames.FrameStack(order=order)
-            kept = getattr(kernels, name)._cache
-            part = Part(f"the picture kernel {name}", kept.path and str(kept.path), kept.is_new)
-            print(json.dumps(part._asdict()), flush=True)
-    for warning in caught:
-        print(json.dumps({"warning": str(warning.message)}), flush=True)
+    """Compile all parts."""
+    for name, module in _PARTS.items():
+        code: Any = importlib.import_module(module)
+        prepared = code.prepare(cpu)
+        yield Part(name, prepared.path and str(prepared.path), prepared.compiled)
 
 
 @contextlib.contextmanager
@@ -169,7 +132,3 @@ def _describe(cpu: str) -> str:
 def _fail(text: str) -> int:
     print(f"fastatari compile: error: {text}", file=sys.stderr)
     return 1
-
-
-if __name__ == "__main__":
-    _compile_kernels()

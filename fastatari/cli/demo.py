@@ -20,9 +20,9 @@ from rich.table import Column, Table
 from fastatari.cli import picture
 from fastatari.cli.progress import make_progress
 from fastatari.cli.reference import ReferenceWorker
-from fastatari.emulator import ConsoleName
-from fastatari.game import OBSERVATION_SHAPE, Game
-from fastatari.labml import Worker
+from fastatari.engine.interface import ConsoleName
+from fastatari.envs.game import OBSERVATION_SHAPE, Game
+from fastatari.envs.worker import Worker
 
 # How many observations a round may have. The reference's are kept as float64, 0.2 MB each.
 _ROUND_OBSERVATIONS = 400
@@ -116,7 +116,7 @@ def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int, conso
     terminal.print(f"{rom}, random play; workers: {worker_num}, steps of each: {step_num:,}; a step is 4 frames")
     rng = np.random.default_rng(seed)
     game = Game(seed, game=rom, console=console)
-    actions = rng.integers(len(game.console.action_meanings), size=(step_num, worker_num))
+    actions = rng.integers(len(game.ale.getMinimalActionSet()), size=(step_num, worker_num))
     round_steps = max(1, _ROUND_OBSERVATIONS // worker_num)
     pixels = results = 0
     episodes: list[float] = []
@@ -229,8 +229,8 @@ def _play_until_reward(game: Game, rng: np.random.Generator) -> tuple[npt.NDArra
     """Play until something has happened; return the screen in its colours and the observation."""
     game.reset()
     for step in itertools.count():
-        observation, *_ = game.step(int(rng.integers(len(game.console.action_meanings))))
+        observation, *_ = game.step(int(rng.integers(len(game.ale.getMinimalActionSet()))))
         # The beginning of an episode shows the same screen four times.
         if len(game.rewards) >= _PICTURE_STEPS and (any(game.rewards) or step >= _PICTURE_PATIENCE):
             break
-    return game.console.read_rgb(), observation.astype(np.uint8)
+    return game.ale.getScreenRGB(), observation.astype(np.uint8)

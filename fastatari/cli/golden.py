@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastatari.emulator import ConsoleName, find_rom
-from fastatari.env import AtariEnv
+from fastatari.engine.interface import ConsoleName
+from fastatari.envs.env import AtariEnv
+from fastatari.games import find_rom
 
 PATH = Path(__file__).with_name("golden.json")
 
@@ -30,10 +31,15 @@ GAMES = (
     "space_invaders",
 )
 
-# The rules besides the preset's that a scenario is played with in turn, and for how many steps. In the second part
-# there are ends of episodes in every game, in the middle of a step.
-PARTS: tuple[Mapping[str, Any], ...] = ({}, {"max_num_frames_per_episode": 301})
-PART_STEPS = 200
+# The parts of a scenario, and the steps of each. In the second part there are ends of episodes in every game, in the
+# middle of a step.
+PART_NUM, PART_STEPS = 2, 200
+_BUDGETS: Mapping[str, Mapping[str, Any]] = {"envpool": {"max_episode_steps": 76}}  # which has no budget of frames
+
+
+def list_parts(preset: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the rules besides a preset's that its scenario is played with in turn."""
+    return {}, _BUDGETS.get(preset, {"max_num_frames_per_episode": 301})
 
 
 class Digests(NamedTuple):
@@ -75,20 +81,20 @@ def play(preset: str, rom: str, *, console: ConsoleName = "fastatari") -> Digest
     outputs = hashlib.sha256()
     # Of Python's generators this is the one that is promised to stay the same.
     draw = random.Random(0).random
-    for fields in PARTS:
+    for fields in list_parts(preset):
         env = AtariEnv(rom, preset=preset, console=console, **fields)
         action_num = len(env.get_action_meanings())
         observation, info = env.reset(seed=0)
-        _hash(outputs, observation, info["noops"], info["lives"])
+        _hash(outputs, observation, int(info["noops"]), int(info["lives"]))
         for _ in range(PART_STEPS):
             action = int(draw() * action_num)
             observation, reward, terminated, truncated, info = env.step(action)
             # Only here, because after a reset the emulator may show another screen than the game's.
             _hash(inputs, env.ale.getScreen(), env.ale.getRAM(), action)
-            _hash(outputs, observation, reward, terminated, truncated, info["lives"])
+            _hash(outputs, observation, reward, terminated, truncated, int(info["lives"]))
             if terminated or truncated:
                 observation, info = env.reset()
-                _hash(outputs, observation, info["noops"], info["lives"])
+                _hash(outputs, observation, int(info["noops"]), int(info["lives"]))
         env.close()
     return Digests(inputs.hexdigest(), outputs.hexdigest())
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from fastatari import __version__
-from fastatari.emulator import CONSOLES, find_rom, list_roms
+from fastatari.engine.interface import CONSOLES
+from fastatari.games import find_rom, list_roms
 from fastatari.rules import PRESETS
 
 # The packages of the extras that are named after the commands, by the names that they are imported by.

@@ -6,41 +6,17 @@ the same console, seeded as its users would.
 
 import importlib.metadata
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import ale_py
 import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from fastatari.cli.envpool_package import make_envpool
+from fastatari.cli.outcomes import Outcome, Package
+
 gymnasium.register_envs(ale_py)
-
-
-class Outcome(NamedTuple):
-    """What a step or reset gave. None is what the package does not tell.
-
-    Where `truncated` is None, `terminated` is whether the episode is over for either reason.
-    """
-
-    observation: npt.NDArray[Any] | None
-    reward: float
-    terminated: bool
-    truncated: bool | None
-    lives: int | None
-    episode_frame_number: int | None
-
-
-class Package(Protocol):
-    """A game as a package plays it."""
-
-    def reset(self, seed: int | None = None) -> Outcome:
-        """Begin an episode, as it begins after the end of another."""
-
-    def step(self, action: int) -> Outcome:
-        """Play a step."""
-
-    def close(self) -> None:
-        """Free what it holds."""
 
 
 def make_base(rom: str, sticky: float = 0.0, frames: int = 108_000) -> gymnasium.Env[Any, Any]:
@@ -369,6 +345,7 @@ PEERS: Mapping[str, Peer] = {
     "cleanrl": Peer("stable-baselines3", ("cv2", "stable_baselines3"), make_cleanrl),
     "dopamine": Peer("dopamine-rl", ("baselines", "cv2", "dopamine"), make_dopamine),
     "ale": Peer("ale-py", (), make_ale),
+    "envpool": Peer("envpool", ("envpool",), make_envpool),
 }
 
 

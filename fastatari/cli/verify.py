@@ -15,10 +15,11 @@ from rich.table import Table
 
 from fastatari import __version__
 from fastatari.cli import golden
-from fastatari.cli.packages import PEERS, Outcome, Peer, find_version
+from fastatari.cli.outcomes import Outcome
+from fastatari.cli.packages import PEERS, Peer, find_version
 from fastatari.cli.progress import make_progress
-from fastatari.emulator import ConsoleName
-from fastatari.env import AtariEnv
+from fastatari.engine.interface import ConsoleName
+from fastatari.envs.env import AtariEnv
 from fastatari.rules import PRESETS
 
 # A package stands for the latest version of its preset.
@@ -182,7 +183,7 @@ def compare_golden(preset: str, rom: str, console: ConsoleName = "fastatari") ->
         difference = "inputs: the emulator itself gives something else here, so the outputs cannot be judged"
     elif digests.outputs != expected.outputs:
         difference = "outputs: the emulator gives the same, but what is made of it differs"
-    return Comparison(golden.PART_STEPS * len(golden.PARTS), 0, 0, int(difference is not None), difference)
+    return Comparison(golden.PART_STEPS * golden.PART_NUM, 0, 0, int(difference is not None), difference)
 
 
 def is_installed(peer: Peer) -> bool:
@@ -268,12 +269,13 @@ def _compare_games(
 def _compare_parts(preset: str, rom: str, steps: int, seed: int, advance: _Advance, console: ConsoleName) -> Comparison:
     """Compare under the rules of each part of the golden scenario, for an equal share of the steps."""
     parts = []
-    for number, fields in enumerate(golden.PARTS):
-        share = (steps + number) // len(golden.PARTS)
+    all_fields = golden.list_parts(preset)
+    for number, fields in enumerate(all_fields):
+        share = (steps + number) // golden.PART_NUM
         parts.append(compare(preset, rom, share, seed=seed, fields=fields, advance=advance, console=console))
     texts = [
         ", ".join([*(f"{name}={value}" for name, value in fields.items()), part.difference])
-        for part, fields in zip(parts, golden.PARTS, strict=True)
+        for part, fields in zip(parts, all_fields, strict=True)
         if part.difference is not None
     ]
     return Comparison(

@@ -5,12 +5,14 @@ The same functions run under CPython; see docs/compiler.md for the language.
 * `language.py`: `Module`, what is compiled together.
 * `memory.py`: structures, pointers and addresses.
 * `functions.py`: how functions are marked, and their signatures.
+* `intrinsics.py`: atomic operations, calls by address, and floats, which the language has no words for.
 * `source.py`: the parsed text of a function, its names, and errors with file and line.
 * `statements.py`, `calls.py`, `operators.py`, `accesses.py`, `arithmetic.py`: the language itself.
 * `flow.py`: blocks, and which value each name has where.
 * `values.py`: what an expression can stand for.
 * `native.py`: from LLVM's language to machine code, and loading it.
 * `cache.py`: compiled code on disk, which it alone reads and writes.
+* `programs.py`: modules as machine code, found on disk or compiled.
 * `notice.py`: says that something is being compiled.
 """
 

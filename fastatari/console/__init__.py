@@ -21,7 +21,7 @@ How it runs:
 * `play`: frames with an action: inputs, frame, bookkeeping, sticky actions, counters.
 * `reset`: power-on, the detection of the television's format, and the beginning of an episode.
 * `recording`: what a reset reads before it writes it, noted while it runs.
-* `repeating`: recording a reset, and making again what one made.
+* `repeating`: recording a reset and the frames after it, and making again what these made.
 * `games/`: reward, lives, end, actions, modes and difficulties of the 104 games.
 * `generators`: the random generators.
 
@@ -54,8 +54,10 @@ Who owns which memory:
 ====================  =====================  ==============================================================
 memory                owner                  what it is
 ====================  =====================  ==============================================================
-block                 `memory.Consoles`      a `state.Console` each: all that is written to, beside the screens
+block                 `memory.Consoles`      a `state.Console` each
 two screens           `memory.Consoles`      uint8[rows, 160] each, drawn to by turns
+flags of rows         `memory.Consoles`      uint8[rows] a screen: which rows were drawn differently
+starts                `starts.Starts`        what resets made; all consoles of the ROM write to it
 image of the ROM      `memory.Rom`           its bytes; shared by all consoles of the ROM, never written to
 decoded program       `memory.Rom`           a word of 64 bits for each byte of the ROM; the same
 machine code          `machine_code`         loaded once a process, and never unloaded

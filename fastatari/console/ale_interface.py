@@ -26,7 +26,7 @@ from fastatari.console.display import Display, refuse_to_act
 from fastatari.console.games.facts import DIFFICULTIES, LEGAL_ACTIONS, MINIMAL_ACTIONS, MODES
 from fastatari.console.inputs import PADDLE_STEP
 from fastatari.console.memory import Consoles
-from fastatari.console.saved import CURRENT, OVER, ALEState, clone_state, identify, restore_state
+from fastatari.console.saved import ALEState, clone_state, identify, restore_state
 from fastatari.console.starts import Resets
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -46,7 +46,6 @@ class ALEInterface(Display):
 
     __slots__ = (
         "_act_frames",
-        "_act_until",
         "_can_truncate",
         "_clamp",
         "_frame_skip",
@@ -63,7 +62,6 @@ class ALEInterface(Display):
     def __init__(self) -> None:
         super().__init__()
         self._act_frames: Callable[..., int] = refuse_to_act
-        self._act_until: Callable[..., int] = refuse_to_act
         self._reset_game: Callable[..., int] = refuse_to_act
         self._identity, self._owner = b"", object()
         self._frame_skip, self._last_frame = 1, 0
@@ -108,17 +106,37 @@ class ALEInterface(Display):
         if functions.power_on(address, *seeds):
             raise RuntimeError(f"the mode {c.mode} of {rom.game} was not reached")
         self._settings.note_loaded(path, c)
-        self._connect(consoles, functions.draw_picture)
-        self._game, self._identity, self._owner = rom.game, identify(rom.md5, c), object()
+        self._show(consoles, 0)
         self._frame_skip = max(1, self._settings["frame_skip"])
         self._last_frame = min(self._frame_skip, 63) - 1
         self._clamp = self._settings.clamp
-        is_watched = self._settings["truncate_on_loss_of_life"]
-        self._start_lives = _find_start_lives(c.game) if is_watched else -(2**31)
-        self._can_truncate = is_watched or c.max_num_frames_per_episode > 0
-        self._act_frames = self._act_watching_lives if is_watched else functions.act_frames
-        self._reset_game = Resets(consoles).reset
-        self._act_until = functions.act_until
+        if self._settings["truncate_on_loss_of_life"]:
+            self._can_truncate = True
+            self._start_lives = _find_start_lives(c.game)
+            self._act_frames = self._act_watching_lives
+
+    @classmethod
+    def show(cls, consoles: Consoles, index: int) -> "ALEInterface":
+        """Return an interface to one of some consoles that was turned on, whoever else plays it.
+
+        Args:
+            consoles (Consoles): the consoles.
+            index (int): which of them.
+        """
+        self = cls()
+        self._show(consoles, index)
+        return self
+
+    def _show(self, consoles: Consoles, index: int) -> None:
+        functions = machine_code.functions_with_gil()
+        c = consoles[index]
+        self._connect(consoles, index, functions.draw_picture)
+        self._game, self._identity, self._owner = consoles.rom.game, identify(consoles.rom.md5, c), object()
+        self._frame_skip, self._last_frame, self._clamp = 1, 0, None
+        self._start_lives = -(2**31)
+        self._can_truncate = c.max_num_frames_per_episode > 0
+        self._act_frames = functions.act_frames
+        self._reset_game = Resets(consoles, index).reset
 
     def getLegalActionSet(self) -> list[Action]:
         """Return the actions that the game takes."""
@@ -191,37 +209,6 @@ class ALEInterface(Display):
             return reward
         least, most = self._clamp
         return min(max(reward, least), most)
-
-    def _play_step(
-        self, action: Action, frames: int, drawn: int, least: int, lives: int, first: UInt8Array, second: UInt8Array
-    ) -> tuple[int, int | None]:
-        """Play some frames in one call, until the game is over or a life is lost; ale-py has no such method.
-
-        Args:
-            action (Action): the action.
-            frames (int): how many.
-            drawn (int): which of them are looked at, a bit each: the last one, and the one before if its screen counts.
-            least (int): how many lives have to be left for one to count as lost.
-            lives (int): how many there were; 0 where losing one is not to end the step.
-            first (uint8[H, 160]): where the screen of the last frame but one is written to, if that is looked at, else
-                the last one, too.
-            second (uint8[H, 160]): where the last screen is written to. Neither is, if not all frames were played.
-
-        Returns:
-            tuple: the sum of the rewards, and which frame ended the step, if one did.
-        """
-        c, memory = self._console, self._memory
-        begin = c.episode_frame_number
-        number = action._value_  # type: ignore[attr-defined]
-        reward = self._act_until(self._address, number, PADDLE_STEP, frames, drawn, least, lives)
-        played = c.episode_frame_number - begin
-        if played == frames:
-            current = memory[CURRENT]
-            second[:] = self._pictures[current]
-            first[:] = self._pictures[1 - current if drawn & drawn - 1 else current]
-        if memory[OVER] or least <= c.lives < lives:
-            return reward, max(played - 1, 0)
-        return reward, None
 
     def reset_game(self) -> None:
         """Begin a game.

@@ -63,15 +63,15 @@ class Display(Configurable):
         # Whether the screen was read after the last act.
         self._was_read = 1
 
-    def _connect(self, consoles: Consoles, draw_picture: Callable[[int], int]) -> None:
-        """Show the first of some consoles."""
-        c = consoles[0]
-        self._consoles, self._console, self._address = consoles, c, int(consoles.addresses[0])
-        block = consoles.blocks[0]
+    def _connect(self, consoles: Consoles, index: int, draw_picture: Callable[[int], int]) -> None:
+        """Show one of some consoles."""
+        c = consoles[index]
+        self._consoles, self._console, self._address = consoles, c, int(consoles.addresses[index])
+        block = consoles.blocks[index]
         self._memory = block.data
         ram: Any = Console.ram
         self._ram = block[ram.offset : ram.offset + _RAM_SIZE]
-        self._pictures = tuple(consoles.screens[0, :, : c.height])
+        self._pictures = tuple(consoles.screens[index, :, : c.height])
         palette = "pal" if c.is_pal else "ntsc"
         self._rgb, self._gray = rgb_table(palette), gray_table(palette, "ale").tobytes()
         self._draw_picture = draw_picture

@@ -12,7 +12,7 @@ from fastatari.console.recording import note_start
 from fastatari.console.state import JAMMED, MACHINE_SIZE, RUNNING, STOPPED, Console, Machine, Registers
 from fastatari.console.tia.drawing import EVERYTHING, LINE, NOTHING, PIXELS_ONLY, draw_to
 from fastatari.console.tia.objects import ALL_OBJECTS
-from fastatari.console.tia.pixels import PIXELS
+from fastatari.console.tia.pixels import PIXELS, note_all_changed
 
 # Before every clock.
 LONG_AGO = -0x7FFFFFFF
@@ -167,6 +167,7 @@ def run_partial_frame(c: Console, screen: int) -> None:
     """Run one frame into a screen whose old picture is going to be seen."""
     draw_screen(c, screen, c.frame_start)
     run_frame(c, EVERYTHING)
+    note_all_changed(c, screen)
     c.is_partial = int(c.drawn < c.window_end or c.cut != 0)
     c.has_start[screen] = 0
     c.is_drawn[screen] = 1
@@ -186,3 +187,32 @@ def draw_picture(c: Console) -> None:
     """Make the present screen hold its picture."""
     copy_machine(c.frame_start, c)
     draw_screen(c, c.current, c.frame_start)
+
+
+def draw_pictures(c: Console) -> None:
+    """Make both screens hold their pictures, those of the last two frames."""
+    if c.is_drawn[0] == 0 or c.is_drawn[1] == 0:
+        copy_machine(c.frame_start, c)
+        draw_screen(c, 0, c.frame_start)
+        draw_screen(c, 1, c.frame_start)
+
+
+def draw_start(c: Console, start: Machine, screen: int, changed: int) -> None:
+    """Make the picture of a frame that once began so, in memory that is none of the console's screens.
+
+    Args:
+        c: the console; it is as before afterwards.
+        start: what `Console.frame_starts` held of the frame.
+        screen: the address of uint8[height, 160].
+        changed: the address of uint8[height], which is written to.
+    """
+    own = 1 - start.current
+    own_screen, own_changed = c.screens[own], c.changed[own]
+    copy_machine(c.frame_start, c)
+    c.screens[own] = screen
+    c.changed[own] = changed
+    restore_machine(c, start)
+    run_frame(c, PIXELS_ONLY)
+    c.screens[own] = own_screen
+    c.changed[own] = own_changed
+    restore_machine(c, c.frame_start)

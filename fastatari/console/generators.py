@@ -1,18 +1,17 @@
 """The random generators: two Mersenne twisters, MT19937 (Matsumoto and Nishimura 1998), as `std::mt19937` has them."""
 
 from fastatari.compiler import inline
-from fastatari.console.state import Generator
+from fastatari.console.state import UINT32, Generator
 
 SIZE, MIDDLE = 624, 397
-WORD = 0xFFFFFFFF
 
 
 def seed(g: Generator, number: int) -> None:
     """Begin the sequence of a seed of 32 bits."""
-    word = number & WORD
+    word = number & UINT32
     g.words[0] = word
     for i in range(1, SIZE):
-        word = 1812433253 * (word ^ word >> 30) + i & WORD
+        word = 1812433253 * (word ^ word >> 30) + i & UINT32
         g.words[i] = word
     g.index = SIZE
 

@@ -11,7 +11,7 @@ RIGHT, LEFT, DOWN, UP = 0x80, 0x40, 0x20, 0x10
 _DIRECTIONS = (0, 0, UP, RIGHT, LEFT, DOWN, UP | RIGHT, UP | LEFT, DOWN | RIGHT, DOWN | LEFT)
 KEYS = (*_DIRECTIONS, *_DIRECTIONS[2:])
 FIRES = (0, 1, *(0,) * 8, *(1,) * 8)
-NOOP, NUM_ACTIONS = 0, 18
+NOOP, FIRE, NUM_ACTIONS = 0, 1, 18
 
 # Port B: bits are 0 while a switch is pressed; the difficulty switches are 1 at A.
 RESET_SWITCH, SELECT_SWITCH, RELEASED = 0x01, 0x02, 0x3F

@@ -103,6 +103,7 @@ class Consoles:
         rom (Rom): the ROM.
         blocks (uint8[number, n]): the consoles.
         screens (uint8[number, 2, rows, 160]): their screens.
+        changed (uint8[number, 2, rows]): which rows of these were drawn differently; nobody clears them here.
         addresses (int64[number]): where the consoles are.
     """
 
@@ -112,9 +113,10 @@ class Consoles:
         self.blocks = allocate(number * stride).reshape(number, stride)
         screen = rom.rows * PIXELS
         self.screens = allocate(number * 2 * screen).reshape(number, 2, rom.rows, PIXELS)
+        self.changed = np.ones((number, 2, rom.rows), np.uint8)
         self.addresses = self.blocks.ctypes.data + stride * np.arange(number)
         for i in range(number):
-            self._connect(self[i], self.screens.ctypes.data + 2 * screen * i, screen)
+            self._connect(self[i], self.screens[i], self.changed[i])
 
     def __len__(self) -> int:
         return len(self.blocks)
@@ -123,7 +125,7 @@ class Consoles:
         """Return a console: a view of its block."""
         return Console.from_buffer(self.blocks[index].data)
 
-    def _connect(self, c: Any, screens: int, screen: int) -> None:
+    def _connect(self, c: Any, screens: npt.NDArray[np.uint8], changed: npt.NDArray[np.uint8]) -> None:
         rom, properties = self.rom, self.rom.properties
         c.cartridge = rom.cartridge
         c.game = NAMES.index(rom.game)
@@ -136,7 +138,8 @@ class Consoles:
         c.right_paddles = properties.right_paddles
         c.switches = properties.switches
         c.paddle_minimum, c.paddle_maximum = PADDLE_LIMITS[rom.game]
-        c.screens[0], c.screens[1] = screens, screens + screen
+        for k in range(2):
+            c.screens[k], c.changed[k] = screens[k].ctypes.data, changed[k].ctypes.data
         c.image = rom.image.ctypes.data
         c.program = rom.program.ctypes.data
         cartridges.connect(c)

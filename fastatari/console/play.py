@@ -103,29 +103,6 @@ def act_frames(c: Console, action: int, units: int, frames: int, drawn: int) -> 
     return reward
 
 
-def act_until(c: Console, action: int, units: int, frames: int, drawn: int, least: int, lives: int) -> int:
-    """Play some frames with an action, until the game is over or a life is lost.
-
-    Args:
-        c: the console.
-        action: ale-py's number of it.
-        units: how far a paddle moves in a frame, in units of resistance.
-        frames: how many.
-        drawn: which of them are looked at, a bit each, as for `act_frames`.
-        least: how many lives have to be left for one to count as lost.
-        lives: how many there were; 0 where that is not to end it.
-
-    Returns:
-        int: the sum of the rewards.
-    """
-    reward = 0
-    for i in range(frames):
-        reward += act_frame(c, action, units, drawn >> min(i, 62) & 1)
-        if c.over or least <= c.lives < lives:
-            break
-    return reward
-
-
 def act_all(consoles: Pointer64, count: int, actions: Pointer64, frames: int, drawn: int, rewards: PointerI32) -> None:
     """Play some frames of many consoles.
 
@@ -143,6 +120,9 @@ def act_all(consoles: Pointer64, count: int, actions: Pointer64, frames: int, dr
 
 
 # What resets play: frames that do not count, and to which no action sticks.
+
+# How long RESET is held to begin a game.
+RESET_FRAMES = 4
 
 
 def play(c: Console, action: int) -> None:

@@ -7,11 +7,11 @@ from fastatari.console.games import start_books
 from fastatari.console.games.modes import play_starting_actions, select_mode
 from fastatari.console.generators import draw, seed
 from fastatari.console.inputs import NOOP, center_paddles, connect_paddles, release_keys, set_switches
-from fastatari.console.play import play_frames, press_reset
+from fastatari.console.play import RESET_FRAMES, play_frames, press_reset
 from fastatari.console.properties import NTSC_HEIGHT, PAL_HEIGHT, TV_FORMATS
 from fastatari.console.state import NEVER, RUNNING, Console
 from fastatari.console.tia.objects import ALL_OBJECTS
-from fastatari.console.tia.pixels import PIXELS
+from fastatari.console.tia.pixels import PIXELS, note_all_changed
 
 # The timer after a reset: its least value, how many values there are, and its interval.
 TIMER_LEAST, TIMER_VALUES, TIMER_SHIFT = 25, 75, 6
@@ -23,7 +23,7 @@ NTSC_LIMIT, PAL_LIMIT = 290, 342
 # What `Console.tv_format` is set to.
 NTSC, PAL, AUTO = map(TV_FORMATS.index, ("NTSC", "PAL", "AUTO"))
 
-NOOP_FRAMES, RESET_FRAMES = 60, 4
+NOOP_FRAMES = 60
 
 
 def reset_system(c: Console) -> None:
@@ -76,6 +76,7 @@ def reset_tia(c: Console) -> None:
         screen = pointer(Pointer8, c.screens[k])
         for i in range(PIXELS * (c.height + c.y_start)):
             screen[i] = 0
+        note_all_changed(c, k)
         c.is_drawn[k] = 1
         c.has_start[k] = 0
     c.is_partial = 0

@@ -1,11 +1,10 @@
 """The RIOT, a 6532: a timer, the ports of the controllers and of the console's switches. Its RAM is `Console.ram`."""
 
 from fastatari.compiler import inline
-from fastatari.console.state import Console
+from fastatari.console.state import UINT32, Console
 
 # By the two lowest bits of the address that is written to: the logarithm of the timer's interval.
 INTERVALS = (0, 3, 6, 10)
-WORD = 0xFFFFFFFF
 
 
 @inline
@@ -36,7 +35,7 @@ def write(c: Console, address: int, value: int, cycle: int) -> None:
 @inline
 def elapsed(c: Console, cycle: int) -> int:
     """Return the cycles since the timer was set, as 32 bits without a sign."""
-    return cycle - 1 - c.timer_set_cycle & WORD
+    return cycle - 1 - c.timer_set_cycle & UINT32
 
 
 @inline

@@ -110,6 +110,14 @@ class ALEState:
             self._data = b"".join([head, self._core(), *self._screens])
         return self._data
 
+    def serialize_canonically(self) -> bytes:
+        """Return the state as bytes that equal states have in common: not which pictures were looked at."""
+        data = bytearray(self.serialize())
+        if self._block:
+            _, core, _ = self._canonical()
+            data[_HEADER.size : _HEADER.size + len(core)] = core
+        return bytes(data)
+
     def __reduce__(self) -> tuple[type["ALEState"], tuple[bytes]]:
         return ALEState, (self.serialize(),)
 
@@ -126,6 +134,11 @@ class ALEState:
         elif data:
             self._fields = states.read_state(data)
             self._identity = bytes.fromhex(self._fields["md5"])
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is a state of this package's console, with the generator of the actions."""
+        return bool(self._block) and self._has_generator
 
     def equals(self, other: "ALEState") -> bool:
         """Return whether two states are the same."""
@@ -172,8 +185,8 @@ class ALEState:
         if self._fields is not None or not self._block:
             return (self._data,)
         core = bytearray(self._core())
-        core[IS_DRAWN : IS_DRAWN + 2] = bytes(2)
         for k in range(2):
+            core[IS_DRAWN + k] = not core[HAS_START + k]
             if not core[HAS_START + k]:
                 core[_FRAME_STARTS + _MACHINE * k : _FRAME_STARTS + _MACHINE * (k + 1)] = bytes(_MACHINE)
         return self._identity, bytes(core), self._screens
@@ -242,13 +255,11 @@ def restore_state(memory: memoryview, c: Console, state: ALEState, identity: byt
     """
     block = state._block
     if state._owner is not owner:
-        _check_identity(state._identity, identity)
         if state._fields is not None:
+            _check_identity(state._identity, identity)
             states.from_ale_state(c, state._fields, identity[:16].hex())
             return
-        if not state._is_checked:
-            _check_state(c, state)
-            state._is_checked = True
+        check_state(c, state, identity)
         size = WITH_GENERATOR if state._has_generator else WITHOUT_GENERATOR
         memory[:size] = block[:size]
         c.outdated = ALL_OBJECTS
@@ -264,6 +275,7 @@ def restore_state(memory: memoryview, c: Console, state: ALEState, identity: byt
             c.is_drawn[k] = 0
         else:
             ctypes.memmove(c.screens[k], screens[k], len(screens[k]))
+            ctypes.memset(c.changed[k], 1, c.height)
 
 
 def identify(md5: str, c: Console) -> bytes:
@@ -287,8 +299,20 @@ def _check_identity(found: bytes, identity: bytes) -> None:
         )
 
 
-def _check_state(c: Console, state: ALEState) -> None:
-    """Check a state that another console has made, or somebody else."""
+def check_state(c: Console, state: ALEState, identity: bytes) -> None:
+    """Check that a state, none of ale-py's, can be one of a console.
+
+    Args:
+        c (Console): the console.
+        state (ALEState): the state.
+        identity (bytes): which console it is: see `identify`.
+
+    Raises:
+        ValueError: the state is of another ROM, or is none that the console can have.
+    """
+    _check_identity(state._identity, identity)
+    if state._is_checked:
+        return
     whole = bytearray(ctypes.string_at(ctypes.addressof(c), SIZE))
     core = state._core()
     whole[: len(core)] = core
@@ -298,3 +322,4 @@ def _check_state(c: Console, state: ALEState) -> None:
         if not other.has_start[k] and len(state._screens[k]) != PIXELS * c.height:
             rows = len(state._screens[k]) // PIXELS
             raise ValueError(f"the state has {rows} rows of screen {k}, where this console needs {c.height}")
+    state._is_checked = True

@@ -20,6 +20,9 @@ RUNNING, STOPPED, JAMMED = 0, 1, 2  # reached the cap of instructions; was asked
 # A disarmed end of VSYNC.
 NEVER = 0x7FFFFFFF
 
+# All bits of an unsigned integer of 32 bits.
+UINT32 = 0xFFFFFFFF
+
 
 @structure
 class Machine(ctypes.Structure):
@@ -229,6 +232,7 @@ class Console(State):
 
     # Addresses of what others own, 0 where there is none.
     screens: Annotated[Ints, c_int64 * 2]  # uint8[height, 160] each; the console's own
+    changed: Annotated[Ints, c_int64 * 2]  # uint8[height] each: 1 where a row was drawn differently, see `tia.drawing`
     image: i64  # the ROM's bytes, those of 2K twice; shared by all consoles of a ROM, as all that follows
     rom: i64  # the 4096 bytes that `plain_start`..`plain_end` is read from, by the low 12 bits of the address
     plain_start: i32  # addresses from this one on,

@@ -12,13 +12,12 @@ from fastatari.console.games.description import DESCRIPTIONS, NAMES, Select
 from fastatari.console.games.expressions import translate
 from fastatari.console.games.words import bcd
 from fastatari.console.generators import draw
-from fastatari.console.play import act, play, press_reset, press_select
+from fastatari.console.play import RESET_FRAMES, act, play, press_reset, press_select
 from fastatari.console.state import Console
 
 # The results of `select_mode`.
 MODE_REACHED, MODE_NOT_REACHED = 0, 1
 
-RESET_FRAMES = 4
 NOOP, UP, RIGHT, LEFT, DOWN, UP_FIRE = 0, 2, 3, 4, 5, 10
 RESET = 40  # the console's switch, as an action
 

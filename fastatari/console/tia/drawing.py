@@ -1,5 +1,8 @@
 """Drawing to a clock: the picture is made up to where the beam is when something is about to change.
 
+What is drawn is compared with what the screen showed before, two frames ago: `Console.changed` has a flag for each row,
+set where a pixel changed, and cleared by who makes something of the screens.
+
 A write to a register draws up to its clock, and then takes effect for all later pixels; drawing never goes back. A
 write that changes nothing only notes its request, and whatever draws next draws up to there first.
 """
@@ -12,6 +15,7 @@ from fastatari.console.tia.pixels import PIXELS, blacken, collide, paint
 
 LINE, BLANK = 228, 68  # clocks of a line, and of its horizontal blank
 COMB_END = 76  # the comb covers eight pixels
+COMB_PIXELS = COMB_END - BLANK
 
 # How much is drawn of a frame. With EVERYTHING, what the emulator stores beyond the clock, too: that is only seen of a
 # frame that ends, or is cut, within the picture.
@@ -80,12 +84,17 @@ def draw_stretch(c: Console, first: int, last: int) -> None:
         if c.outdated:
             objects.light_outdated(c)
         collide(c, first, last)
-        if c.drawing:
-            paint(c, c.screens[c.current] + c.row, first, last)
+        if c.drawing == PIXELS_ONLY and c.comb:
+            # The comb is drawn at once, not over pixels: these would differ from those before again and again.
+            first = max(first, COMB_PIXELS)
+            if first < last:
+                paint(c, first, last)
+        elif c.drawing:
+            paint(c, first, last)
             if c.drawing == EVERYTHING and last & 3:
                 overshoot(c, first, last)
     elif c.drawing:
-        blacken(c.screens[c.current] + c.row, first, last)
+        blacken(c, first, last)
 
 
 @cold
@@ -95,12 +104,11 @@ def draw_comb(c: Console, begin: int, stop: int) -> None:
         return
     if c.drawing:
         first = max(begin - BLANK, 0)
-        row = c.screens[c.current] + c.row
         if c.drawing == EVERYTHING:
             # Ahead of the beam, and even more of it while that is in the blank.
-            blacken(row, first, COMB_END - BLANK if stop > BLANK else COMB_END - stop)
+            blacken(c, first, COMB_PIXELS if stop > BLANK else COMB_END - stop)
         elif stop > BLANK:
-            blacken(row, first, min(stop, COMB_END) - BLANK)
+            blacken(c, first, min(stop, COMB_END) - BLANK)
     if stop >= COMB_END:
         c.comb = 0
 

@@ -2,7 +2,7 @@
 
 from llvmlite import ir
 
-from fastatari.compiler import Pointer8, Pointer32, address, inline, intrinsic, outlined, pointer
+from fastatari.compiler import Pointer8, Pointer32, address, cold, inline, intrinsic, outlined, pointer
 from fastatari.console.state import BALL, MISSILE_0, MISSILE_1, PLAYER_0, PLAYER_1, PLAYFIELD, Console
 from fastatari.console.tia.objects import LINE, WORDS, live_objects, load_line, splat, vector_constant
 
@@ -103,9 +103,12 @@ def _emit_paint(builder: ir.IRBuilder, args: list[ir.Value]) -> ir.Value:
     painted = splat(builder, background, pixels)
     for lit, colour in zip(layers[::2], layers[1::2], strict=True):
         painted = builder.select(mask(lit), splat(builder, colour, pixels), painted)
-    painted = builder.select(mask(keep), painted, builder.load(out, typ=pixels, align=1))
+    old = builder.load(out, typ=pixels, align=1)
+    painted = builder.select(mask(keep), painted, old)
     builder.store(painted, out, align=1)
-    return ir.Constant(ir.IntType(64), 0)
+    wide = ir.IntType(8 * 32)
+    differs = builder.icmp_unsigned("!=", builder.bitcast(painted, wide), builder.bitcast(old, wide))
+    return builder.zext(differs, ir.IntType(64))
 
 
 @intrinsic(_emit_paint)
@@ -113,15 +116,22 @@ def paint_word(
     out: int, pixels: int, low: int, low_colour: int, middle: int, middle_colour: int, high: int, high_colour: int,
     background: int
 ) -> int:  # fmt: skip
-    """Store some of 32 pixels at an address: the highest of three layers that lights one, or the background."""
+    """Store some of 32 pixels at an address: the highest of three layers that lights one, or the background.
+
+    Returns:
+        int: whether a pixel differs from what was there.
+    """
     screen = pointer(Pointer8, out)
+    differs = 0
     for x in range(32):
         if pixels >> x & 1:
             colour = background
             colour = low_colour if low >> x & 1 else colour
             colour = middle_colour if middle >> x & 1 else colour
-            screen[x] = high_colour if high >> x & 1 else colour
-    return 0
+            colour = high_colour if high >> x & 1 else colour
+            differs |= int(screen[x] != colour)
+            screen[x] = colour
+    return differs
 
 
 @inline
@@ -140,9 +150,11 @@ def left_half(word: int) -> int:
 
 
 @outlined
-def paint(c: Console, row: int, first: int, last: int) -> None:
-    """Store the pixels from `first` on and before `last` of the row at an address."""
+def paint(c: Console, first: int, last: int) -> None:
+    """Store the pixels from `first` on and before `last` of the present row."""
     mode = priority_mode(c)
+    row = c.screens[c.current] + c.row
+    differs = 0
     background, colour_0, colour_1, colour_pf = c.colubk, c.colup[0], c.colup[1], c.colupf
     for word in range(first >> 5, last + 31 >> 5):
         pixels = between(first, last, word)
@@ -151,18 +163,41 @@ def paint(c: Console, row: int, first: int, last: int) -> None:
         player_1 = c.lit[WORDS * PLAYER_1 + word] | c.lit[WORDS * MISSILE_1 + word]
         playfield, ball = c.lit[WORDS * PLAYFIELD + word], c.lit[WORDS * BALL + word]
         if mode == PLAIN:
-            paint_word(out, pixels, playfield | ball, colour_pf, player_1, colour_1, player_0, colour_0, background)
+            differs |= paint_word(
+                out, pixels, playfield | ball, colour_pf, player_1, colour_1, player_0, colour_0, background
+            )
         elif mode == PRIORITY:
-            paint_word(out, pixels, player_1, colour_1, player_0, colour_0, playfield | ball, colour_pf, background)
+            differs |= paint_word(
+                out, pixels, player_1, colour_1, player_0, colour_0, playfield | ball, colour_pf, background
+            )
         else:
             left = playfield & left_half(word)
             player_0 |= left
             player_1 |= playfield ^ left
-            paint_word(out, pixels, ball, colour_pf, player_1, colour_1, player_0, colour_0, background)
+            differs |= paint_word(out, pixels, ball, colour_pf, player_1, colour_1, player_0, colour_0, background)
+    note_change(c, differs)
 
 
 @outlined
-def blacken(row: int, first: int, last: int) -> None:
-    """Store 0 in the pixels from `first` on and before `last` of the row at an address."""
+def blacken(c: Console, first: int, last: int) -> None:
+    """Store 0 in the pixels from `first` on and before `last` of the present row."""
+    row = c.screens[c.current] + c.row
+    differs = 0
     for word in range(first >> 5, last + 31 >> 5):
-        paint_word(row + 32 * word, between(first, last, word), 0, 0, 0, 0, 0, 0, 0)
+        differs |= paint_word(row + 32 * word, between(first, last, word), 0, 0, 0, 0, 0, 0, 0)
+    note_change(c, differs)
+
+
+@inline
+def note_change(c: Console, differs: int) -> None:
+    """Note whether the present row now differs from what its screen showed before."""
+    changed = pointer(Pointer8, c.changed[c.current])
+    changed[c.row // PIXELS] |= differs
+
+
+@cold
+def note_all_changed(c: Console, screen: int) -> None:
+    """Note that all rows of a screen may have changed."""
+    changed = pointer(Pointer8, c.changed[screen])
+    for row in range(c.y_start + c.height):
+        changed[row] = 1

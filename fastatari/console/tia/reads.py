@@ -1,7 +1,7 @@
 """The TIA's registers that are read: collisions, paddles and buttons."""
 
 from fastatari.compiler import inline
-from fastatari.console.state import Console
+from fastatari.console.state import UINT32, Console
 from fastatari.console.tia.drawing import draw, request
 
 # By address: which latches of `Console.collisions` are bits 7 and 6; 15 for none.
@@ -10,7 +10,6 @@ BIT_6 = (1, 3, 5, 7, 9, 11, 15, 14)
 
 # What `Console.pots` holds where there is no paddle, and where one has no resistance.
 NO_POT, OPEN_POT = -2, -1
-WORD = 0xFFFFFFFF
 
 
 def read(c: Console, address: int, bus: int, cycle: int) -> int:
@@ -37,4 +36,4 @@ def read_pot(c: Console, charge_cycles: int, cycle: int) -> int:
         return 0x80
     if c.dump:
         return 0
-    return 0x80 if cycle & WORD > c.dump_end_cycle + charge_cycles & WORD else 0
+    return 0x80 if cycle & UINT32 > c.dump_end_cycle + charge_cycles & UINT32 else 0

@@ -1,0 +1,88 @@
+"""`OnEngine`: what the environments have in common, which is an engine, and how they are opened, copied and closed."""
+
+import math
+from typing import Any
+
+import gymnasium.error
+from gymnasium.vector import AutoresetMode
+
+from fastatari.engine.interface import Engine
+from fastatari.engine.making import make_engine
+from fastatari.envs.actions import Actions
+from fastatari.envs.buffers import BUFFER_NUM, ObservationBuffers
+from fastatari.envs.infos import InfoReader
+from fastatari.resources import check_memory
+from fastatari.rules import AtariRules
+
+# Attributes that a copy makes anew.
+_OF_ENGINE = {"_engine_or_none", "_actions", "_infos", "_buffers"}
+
+
+class OnEngine:
+    """An environment, or a vector of some, that plays on an engine. It can be pickled and copied.
+
+    Attributes:
+        rules (AtariRules): all that decides what is computed.
+    """
+
+    rules: AtariRules
+    _engine_or_none: Engine | None = None
+    _engine_arguments: dict[str, Any]
+    _has_statistics = False
+    _has_ram = False
+    _copies = True
+    _row_num = 1  # how many observations a batch has
+
+    def _open(self, **arguments: Any) -> None:
+        """Make an engine by arguments of `make_engine` and play on it.
+
+        Raises:
+            TypeError, ValueError, OSError, MemoryError: as for `make_engine`; or there is no memory for observations.
+        """
+        size = math.prod(self.rules.shape) * (4 if self.rules.scale_obs else 1)
+        # The space of a batch has two arrays of its size, too.
+        num_envs = arguments["num_envs"]
+        check_memory((BUFFER_NUM + 2) * num_envs * size, f"the observations of {num_envs} environments")
+        self._engine_arguments = arguments
+        self._connect(make_engine(**arguments))
+
+    def _connect(self, engine: Engine) -> None:
+        self._actions = Actions(engine.rom, engine.action_meanings, self.rules)
+        has_finals = engine.autoreset_mode == AutoresetMode.SAME_STEP
+        self._infos = InfoReader(engine, self._has_statistics, self._has_ram, has_finals)
+        shape = self._row_num, *self.rules.shape
+        self._buffers = ObservationBuffers(shape, self.rules.observation_space.dtype, self._copies)
+        self._engine_or_none = engine
+
+    @property
+    def _engine(self) -> Engine:
+        """The engine.
+
+        Raises:
+            gymnasium.error.ClosedEnvironmentError: the environment is closed.
+        """
+        if self._engine_or_none is None:
+            raise gymnasium.error.ClosedEnvironmentError(
+                f"Trying to operate on `{type(self).__name__}`, after a call to `close()`."
+            )
+        return self._engine_or_none
+
+    def _close_engine(self) -> None:
+        engine, self._engine_or_none = self._engine_or_none, None
+        if engine is not None:
+            del self._infos  # which refer to it
+            engine.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        engine = self._engine_or_none
+        kept = {name: value for name, value in self.__dict__.items() if name not in _OF_ENGINE}
+        return kept | {"_states": None if engine is None else [engine.save(index) for index in range(engine.num_envs)]}
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        saved: list[bytes] | None = attributes.pop("_states")
+        self.__dict__.update(attributes)
+        if saved is not None:
+            engine = make_engine(**self._engine_arguments)
+            for index, state in enumerate(saved):
+                engine.load(index, state)
+            self._connect(engine)

@@ -1,0 +1,387 @@
+"""Saved states of the compiled engine: whatever follows is what would have followed; and damaged ones do no harm."""
+
+import copy
+import hashlib
+import pickle
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import damage
+import numpy as np
+import pytest
+from engines import CONFIGURATIONS, DISABLED, LIVES, NEXT_STEP, SAME_STEP, describe, make_engine, make_out, read, reset
+from test_engine import make_plain
+
+from fastatari.checkpoint import pack, unpack
+from fastatari.engine.clones import KIND, Clone
+
+
+class Script:
+    """Plays an environment by itself, with calls that depend on nothing but their number and what needs a reset.
+
+    Args:
+        engine (CompiledEngine): the engine.
+        i (int): the environment.
+        number (int): how many calls were made.
+    """
+
+    def __init__(self, engine, i, number=0):
+        self.engine, self.i, self.number = engine, i, number
+
+    def go_on(self):
+        """Make the next call; return what the environment shows then, or nothing while it is pending."""
+        engine, one, number = self.engine, np.array([self.i]), self.number
+        self.number += 1
+        if engine.is_pending[self.i]:
+            assert engine.recv(1).tolist() == [self.i]
+        elif engine.needs_reset[self.i] or number % 37 == 36:
+            engine.reset(one, [None], number % 2 == 1)
+        else:
+            if number % 14 == 12 and engine.rom in LIVES:
+                engine.ale(self.i).setRAM(LIVES[engine.rom][0], number % 3)
+            strengths = np.array([(number % 5) / 4], np.float32)
+            engine.send(one, np.array([number // 5 % len(engine.action_meanings)]), strengths)
+            return b""
+        return look(engine, self.i, is_rendered=number % 16 == 3)
+
+
+def look(engine, i, is_rendered=False):
+    """Return all that an environment shows, except for times."""
+    results, one = engine.results, np.array([i])
+    parts = [np.delete(results.floats[:, i], -1), results.integers[:, i], results.flags[:, i], read(engine, one)]
+    if results.row("has_final")[i]:
+        final = make_out(engine, 1)
+        engine.read_final(one, final)
+        parts += [np.delete(engine.finals.floats[:, i], -1), engine.finals.integers[:, i], final]
+    if is_rendered:
+        parts += [engine.render(i, True), engine.render(i), engine.ale(i).getRAM()]
+    return hashlib.sha256(b"".join(part.tobytes() for part in parts)).digest()
+
+
+def record(engine, i, calls, moments, copy_of):
+    """Play an environment that had no reset; return what it showed after each call, and copies of it at moments."""
+    script, seen, copies = Script(engine, i), [], {}
+    for number in range(calls):
+        if number in moments:
+            copies[number] = copy_of(i)
+        seen.append(script.go_on())
+    return seen, copies
+
+
+def assert_goes_on(engine, i, number, seen, where):
+    """Check that an environment shows again what one did from a moment on."""
+    script = Script(engine, i, number)
+    for expected in seen[number:]:
+        assert script.go_on() == expected, f"{where}: call {script.number}, {script.number - number} after the state"
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_states_of_any_moment_go_on_alike_everywhere(name):
+    rng = random.Random(name)
+    moments = [0, 1, 2, *rng.sample(range(3, 60), 4)]
+    engine = make_engine(name, 2, 1)
+    other = make_engine(name, 3, 2)
+    seen, states = record(engine, 1, 80, moments, engine.save)
+    for number in moments:
+        i = rng.randrange(3)
+        other.load(i, states[number])
+        assert other.save(i) == states[number]
+        assert_goes_on(other, i, number, seen, f"{name}, state {number}")
+    for each in (engine, other):
+        each.close()
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_clones_of_any_moment_go_on_alike(name):
+    rng = random.Random(name)
+    moments = rng.sample(range(60), 4)
+    engine = make_engine(name, 2)
+    seen, copies = record(engine, 0, 80, moments, engine.clone)
+    for number in rng.sample(moments, 4):
+        engine.restore(0, copies[number])
+        assert engine.clone(0) == copies[number]
+        assert_goes_on(engine, 0, number, seen, f"{name}, clone {number}")
+        engine.restore(1, copies[number])
+        assert_goes_on(engine, 1, number, seen, f"{name}, clone {number} in another environment")
+
+
+@pytest.mark.parametrize("name", ["envpool", "gymnasium", "sticky", "cut frames", "partial frames"])
+def test_a_state_goes_on_for_a_hundred_steps(name):
+    engine, other = make_engine(name, 1), make_engine(name, 1, 2)
+    seen, states = record(engine, 0, 240, [30, 37], engine.save)
+    for number, state in states.items():
+        other.load(0, state)
+        assert_goes_on(other, 0, number, seen, name)
+    other.close()
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_copies_change_nothing(name):
+    engines = [make_engine(name, 1) for _ in range(3)]
+    for engine in engines:
+        engine.reset(np.array([0]), [8])
+    scripts = [Script(engine, 0) for engine in engines]
+    for _ in range(40):
+        _, copied, restored = engines
+        copied.clone(0)
+        copied.save(0)
+        restored.restore(0, restored.clone(0))
+        shown = [script.go_on() for script in scripts]
+        assert shown[0] == shown[1] == shown[2]
+    assert describe(engines[0], 0) == describe(engines[1], 0) == describe(engines[2], 0)
+
+
+def test_states_go_on_alike_in_another_process(tmp_path):
+    names = ["envpool", "gymnasium", "sticky", "ram of five", "super chip", "pal"]
+    states, expected = {}, []
+    for name in names:
+        engine = make_engine(name, 2, 2)
+        seen, copies = record(engine, 1, 60, [21], engine.clone)
+        states[name] = copies[21]
+        expected += seen[21:]
+        engine.close()
+    path = tmp_path / "states"
+    path.write_bytes(pickle.dumps(states))
+    program = (
+        "import pickle, pathlib, sys; from engines import make_engine; from test_saved_states import Script\n"
+        "for name, state in pickle.loads(pathlib.Path(sys.argv[1]).read_bytes()).items():\n"
+        "    engine = make_engine(name, 1)\n"
+        "    engine.restore(0, state)\n"
+        "    script = Script(engine, 0, 21)\n"
+        "    for _ in range(39):\n"
+        "        sys.stdout.write(script.go_on().hex() + '\\n')\n"
+    )
+    process = subprocess.run(
+        [sys.executable, "-c", program, path], capture_output=True, text=True, cwd=Path(__file__).parent, check=True
+    )
+    assert process.stdout.split("\n") == [*(each.hex() for each in expected), ""]
+
+
+@pytest.mark.parametrize("kind", ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"])
+def test_states_hold_the_generator_of_any_kind(kind):
+    engine, other = make_engine("sticky", 1), make_engine("sticky", 2)
+    reset(engine)
+    engine.set_np_random(0, np.random.Generator(getattr(np.random, kind)(5)))
+    seen, copies = record(engine, 0, 60, [20], lambda i: (engine.clone(i), engine.save(i)))
+    clone, state = copies[20]
+    other.load(1, state)
+    assert type(other.np_random(1).bit_generator).__name__ == kind
+    assert_goes_on(other, 1, 20, seen, kind)
+    engine.set_np_random(0, np.random.default_rng(1))
+    engine.restore(0, clone)
+    assert_goes_on(engine, 0, 20, seen, kind)
+
+
+class OwnBitGenerator(np.random.PCG64):
+    """A bit generator that is none of numpy's."""
+
+
+def test_save_of_a_foreign_generator_raises():
+    engine = make_engine("sticky", 1)
+    reset(engine)
+    engine.set_np_random(0, np.random.Generator(OwnBitGenerator(5)))
+    with pytest.raises(ValueError, match=r"must have a bit generator of PCG64, .*, got OwnBitGenerator"):
+        engine.save(0)
+    seen, copies = record(engine, 0, 40, [20], engine.clone)
+    engine.restore(0, copies[20])
+    assert_goes_on(engine, 0, 20, seen, "a foreign generator")
+
+
+def test_clones_are_values():
+    engine = make_engine("envpool", 2)
+    reset(engine)
+    first = engine.clone(0)
+    engine.restore(1, first)
+    same = [first, engine.clone(0), Clone(engine.save(0)), copy.deepcopy(first), pickle.loads(pickle.dumps(first))]
+    assert all(each == first for each in same)
+    assert len(set(same)) == 1
+    engine.step(None, np.zeros(2, int), None, make_out(engine, 2))
+    later = engine.clone(0)
+    assert later != first
+    assert first != first.serialize()
+    engine.restore(0, first)
+    assert engine.clone(0) == first
+
+
+# What is refused.
+
+
+def change(state, function):
+    """Return a state with other values and arrays, and a right checksum."""
+    values, arrays = unpack(state, KIND)
+    arrays = dict(arrays)
+    function(values, arrays)
+    return pack(KIND, values, arrays)
+
+
+def assert_refused(engine, state, message, error=ValueError):
+    """Check that a state cannot be loaded, and that nothing changes by that."""
+    before = [engine.save(i) for i in range(engine.num_envs)]
+    with pytest.raises(error, match=message):
+        engine.load(0, state)
+    assert [engine.save(i) for i in range(engine.num_envs)] == before
+
+
+@pytest.mark.parametrize("is_pending", [False, True])
+def test_what_is_no_state_is_refused(is_pending):
+    engine = make_engine("labml", 2, 2)
+    reset(engine)
+    state = engine.save(0)
+    if is_pending:
+        engine.send(np.arange(2), np.zeros(2, int))
+    for wrong, error, message in (
+        (b"", ValueError, "must be a saved state"),
+        (state[:-1], ValueError, "it was cut"),
+        (state + b"\0", ValueError, "something was added"),
+        (state[:-1] + bytes([state[-1] ^ 1]), ValueError, "it was damaged"),
+        (5, TypeError, "`data` must be bytes, got int"),
+        ("state", TypeError, "`data` must be bytes, got str"),
+    ):
+        assert_refused(engine, wrong, message, error)
+    engine.load(0, memoryview(state))
+    assert engine.save(0) == state
+    with pytest.raises(TypeError, match="`clone` must be a clone of an environment, got bytes"):
+        engine.restore(0, state)
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("gymnasium", {}, "must be a uint8 array of shape"),
+        ("labml", {"stack_num": 3}, "`planes` in the saved state must be"),
+        ("labml", {"obs_type": "ram"}, "`picture_0` in the saved state must be"),
+        ("labml", {"screen_size": 80}, "`planes` in the saved state must be"),
+    ],
+)
+def test_states_of_other_rules_are_refused(name, fields, message):
+    engine = make_engine("labml", 1)
+    other = make_engine(name, 1, **fields)
+    for each in (engine, other):
+        reset(each)
+    assert_refused(engine, other.save(0), message)
+
+
+def test_states_of_other_games_and_engines_are_refused():
+    engine, other = make_engine("labml", 1), make_engine("labml", 1, game="pong")
+    for each in (engine, other):
+        reset(each)
+    assert_refused(engine, other.save(0), "the state is of another ROM")
+    plain = make_engine("labml", 1, kind=make_plain)
+    reset(plain)
+    assert_refused(engine, plain.save(0), "must be a saved state of kind 'environment', got kind \"an environment on ")
+
+
+def test_states_with_a_final_observation_are_refused_in_other_modes():
+    engine, other = make_engine("labml", 1, mode=SAME_STEP), make_engine("labml", 1, mode=NEXT_STEP)
+    for each in (engine, other):
+        reset(each)
+    while not engine.results.row("has_final")[0]:
+        engine.step(None, np.zeros(1, int), None, make_out(engine, 1))
+    assert_refused(other, engine.save(0), "observation that a reset replaced, as only with `autoreset_mode` SAME_STEP")
+
+
+def test_a_state_of_an_episode_that_is_over_needs_a_reset():
+    engine = make_engine("labml", 1, mode=DISABLED)
+    reset(engine)
+    while not engine.needs_reset[0]:
+        engine.step(None, np.zeros(1, int), None, make_out(engine, 1))
+    state = engine.save(0)
+    reset(engine)
+    assert not engine.needs_reset[0]
+    engine.load(0, state)
+    assert engine.needs_reset[0]
+
+
+@pytest.fixture(scope="module")
+def state():
+    """A state of a step that ended an episode, with all parts, and pending."""
+    engine = make_engine("sb3 cleared", 1)
+    reset(engine)
+    while not engine.results.row("has_final")[0]:
+        engine.step(None, np.zeros(1, int), None, make_out(engine, 1))
+    engine.send(np.array([0]), np.array([1]))
+    return engine.save(0)
+
+
+def test_states_without_a_part_are_refused(state):
+    engine = make_engine("sb3 cleared", 1)
+    reset(engine)
+    values, arrays = unpack(state, KIND)
+    for name in values:
+        assert_refused(engine, change(state, lambda values, _, name=name: values.pop(name)), f"`{name}`")
+    for name in arrays:
+        assert_refused(engine, change(state, lambda _, arrays, name=name: arrays.pop(name)), f"`{name}`")
+    for name in values["generator"]:
+        wrong = change(state, lambda values, _, name=name: values["generator"].pop(name))
+        assert_refused(engine, wrong, f"`{name}` is missing")
+
+
+def test_states_with_arrays_of_other_kinds_are_refused(state):
+    engine = make_engine("sb3 cleared", 1)
+    reset(engine)
+    for name, array in unpack(state, KIND)[1].items():
+        if name == "console":
+            continue
+        for wrong in (np.append(array, np.uint8(0)), array[:-1], array.astype(np.int8), array.reshape(1, -1)):
+            if wrong.tobytes() == array.tobytes() and wrong.shape == array.shape and wrong.dtype == array.dtype:
+                continue
+            changed = change(state, lambda _, arrays, name=name, wrong=wrong: arrays.update({name: wrong}))
+            assert_refused(engine, changed, f"`{name}` in the saved state must be a uint8 array of shape")
+
+
+def test_states_with_flags_other_than_0_and_1_are_refused(state):
+    engine = make_engine("sb3 cleared", 1)
+    reset(engine)
+    for name in ("flags", "final_flags"):
+        for k in range(7):
+
+            def set_flag(_, arrays, name=name, k=k):
+                arrays[name] = arrays[name].copy()
+                arrays[name][k] = 2
+
+            assert_refused(engine, change(state, set_flag), f"`{name}` in the saved state must be bytes 0 and 1")
+
+
+def test_states_with_a_wrong_console_are_refused(state):
+    engine, other = make_engine("sb3 cleared", 1), make_engine("labml", 1, kind=make_plain)
+    for each in (engine, other):
+        reset(each)
+    of_ale = other.ale(0).cloneState().serialize()
+    whole = unpack(state, KIND)[1]["console"].tobytes()
+    for wrong, message in (
+        (b"", "`console` in the saved state must be a state of this package's console"),
+        (of_ale, "`console` in the saved state must be a state of this package's console"),
+        (whole[:-1], "where its header asks for"),
+        (whole[:30], "ends within its header"),
+    ):
+        changed = change(state, lambda _, arrays, wrong=wrong: arrays.update(console=np.frombuffer(wrong, np.uint8)))
+        assert_refused(engine, changed, message)
+
+
+def run_damage(*arguments):
+    """Run `damage`, in a process of its own, which may crash; return what it prints."""
+    seed = random.randrange(2**31)
+    process = subprocess.run(
+        [sys.executable, "-X", "faulthandler", damage.__file__, *map(str, arguments), str(seed)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (process.returncode, process.stderr) == (0, ""), f"seed {seed}: {process.stdout}\n{process.stderr}"
+    return process.stdout
+
+
+def test_extreme_values_are_refused_or_harmless():
+    run_damage("extremes")
+
+
+def test_random_damage_does_no_harm():
+    run_damage("random", 500)
+
+
+@pytest.mark.sweep
+def test_much_random_damage_does_no_harm():
+    run_damage("random", 100_000)
