@@ -34,7 +34,7 @@ def main() -> int:
 
 
 def find_failure(preset: str, steps: int, refused: set[str]) -> str | None:
-    """Return why the hashes of a preset cannot be written; None if they can. Games that its package refuses are noted."""
+    """Return why the hashes of a preset cannot be written; None if they can. Refused games are noted."""
     if not is_installed(PEERS[preset]):
         return f"{PEERS[preset].distribution} is not installed"
     for rom in golden.GAMES:

@@ -13,8 +13,8 @@
 A worker's exception arrives as itself if it can be pickled. Its note names the worker's pid, and its cause shows the
 worker's traceback (`RemoteTraceback`).
 
-Wrong types are `TypeError`, wrong values `ValueError`; too little memory is `MemoryError`. Of gymnasium's errors, a step
-before the first reset is `ResetNeeded`, anything after `close` `ClosedEnvironmentError`, `recv` without a `send`
+Wrong types are `TypeError`, wrong values `ValueError`; too little memory is `MemoryError`. Of gymnasium's errors, a
+step before the first reset is `ResetNeeded`, anything after `close` `ClosedEnvironmentError`, `recv` without a `send`
 `NoAsyncCallError`, and a request before the answer to the last one was received `AlreadyPendingCallError`.
 """
 

@@ -1,12 +1,13 @@
 """What the tests of the compiled engine have in common: what is played, how, and all that an engine shows of it."""
 
-import sys
+import threading
 import weakref
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from gymnasium.vector import AutoresetMode
+from interrupts import Interrupt, run_lines
 
 import fastatari
 from fastatari.checkpoint import unpack
@@ -16,7 +17,7 @@ from fastatari.engine.results import FLOATS
 from fastatari.rules import AtariRules
 
 NEXT_STEP, SAME_STEP, DISABLED = AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED
-PACKAGE = Path(fastatari.__file__).parent
+FILES = set(map(str, Path(fastatari.__file__).parent.rglob("*.py")))
 SECONDS = FLOATS.index("episode_seconds")
 
 # Where the number of lives is, in RAM, and how many there can be.
@@ -50,8 +51,10 @@ def _make_configurations():
             "seaquest", DISABLED, "labml", {"repeat_action_probability": 0.25, "sticky_draws": "np_random"}
         ),
         "report": Configuration("ms_pacman", NEXT_STEP, "gymnasium", {"life_loss": "report", "reward_clip": True}),
-        "one screen": Configuration("breakout", SAME_STEP, "sb3", short | {"maxpool": False, "stack_axis": 0}),
-        "one frame": Configuration("pong", NEXT_STEP, "gymnasium", {"frame_skip": 1, "stack_num": 1} | short),
+        "one screen": Configuration(
+            "seaquest", SAME_STEP, "sb3", short | {"maxpool": False, "stack_axis": 0, "frame_skip": 3}
+        ),
+        "one frame": Configuration("seaquest", NEXT_STEP, "gymnasium", {"frame_skip": 1, "stack_num": 1} | short),
         "colour": Configuration("pong", SAME_STEP, "gymnasium", short | {"grayscale_obs": False, "stack_axis": -1}),
         "colour of five": Configuration(
             "breakout", NEXT_STEP, "sb3", odd | {"grayscale_obs": False, "stack_num": 5, "order": "max-resize-gray"}
@@ -78,7 +81,10 @@ def _make_configurations():
             "space_invaders", SAME_STEP, "sb3", {"max_num_frames_per_episode": 6, "noop_unit": "step", "noop_max": 1}
         ),
         "short games of envpool": Configuration(
-            "breakout", NEXT_STEP, "envpool", {"max_num_frames_per_episode": 19, "life_loss": "continue"}
+            "breakout",
+            NEXT_STEP,
+            "envpool",
+            {"max_num_frames_per_episode": 19, "life_loss": "continue", "frame_skip": 8},
         ),
         "short games of ale": Configuration(
             "breakout",
@@ -173,6 +179,24 @@ def render(engine):
     return np.stack([engine.render(i, is_pooled) for i in range(engine.num_envs) for is_pooled in (True, False)])
 
 
+def show_one(engine, i):
+    """Return all that an engine shows of one environment, except for times, as bytes."""
+    results = engine.results
+    parts = [np.delete(results.floats[:, i], SECONDS), results.integers[:, i], results.flags[:, i]]
+    return b"".join(part.tobytes() for part in (*parts, read(engine, np.array([i]))))
+
+
+def find_threads():
+    """Return the threads of all engines."""
+    return [thread for thread in threading.enumerate() if thread.name.startswith("fastatari-")]
+
+
+def close_all():
+    """Close all engines, also those that a test which failed still holds."""
+    for engine in list(ENGINES):
+        engine.close()
+
+
 def assert_same(mine, theirs, where=""):
     """Check that two engines showed the same."""
     assert mine.keys() == theirs.keys()
@@ -235,32 +259,12 @@ def draw_actions(engine, rng, number):
     return rng.integers(len(engine.action_meanings), size=number), strengths
 
 
-class Interrupt(Exception):
-    """What a signal handler raises."""
-
-
 def cut_off(function, line):
     """Call a function, and raise an `Interrupt` in it at the n-th line of fastatari's, as a signal handler may.
 
     Returns how many lines it came to.
     """
-    lines = 0
-
-    def trace(frame, event, _):
-        nonlocal lines
-        if not frame.f_code.co_filename.startswith(str(PACKAGE)):
-            return None
-        lines += event == "line"
-        if lines == line:
-            raise Interrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
     try:
-        function()
+        return run_lines(function, FILES, line)
     except Interrupt:
-        pass
-    finally:
-        sys.settrace(before)
-    return lines
+        return line

@@ -1,9 +1,9 @@
-"""What the tests of the environments have in common: plays, comparisons, interrupts, and the choice of a console."""
+"""What the tests of the environments have in common: plays, comparisons, and interrupts."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
+from interrupts import run_lines
 
 import fastatari
 
@@ -72,26 +72,13 @@ def assert_same_play(played, expected):
         assert_same(mine, theirs)
 
 
-class Interrupt(Exception):
-    """What a signal handler raises."""
+class _PackageFiles:
+    """The files of the package."""
+
+    def __contains__(self, path):
+        return path.startswith(str(PACKAGE))
 
 
 def cut_off(function, line):
     """Call a function, and raise an `Interrupt` in it at the n-th line of fastatari's, as a signal handler may."""
-    lines = 0
-
-    def trace(frame, event, _):
-        nonlocal lines
-        if not frame.f_code.co_filename.startswith(str(PACKAGE)):
-            return None
-        lines += event == "line"
-        if lines == line:
-            raise Interrupt
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        return function()
-    finally:
-        sys.settrace(before)
+    run_lines(function, _PackageFiles(), line)

@@ -70,6 +70,8 @@ class NaiveEnv:
                     self.go_on()
         self.lives = self.reference = self.ale.lives()
         self.is_playing = True
+        if rules.going_on == "opening":
+            self.is_game_over = False  # stable-baselines3's wrappers find that out in the next step only
 
         if rules.screens_at_reset == "clear":
             self.buffers = [shown[0], shown[-1]]

@@ -12,19 +12,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from fastatari.checkpoint import (
-    MAGIC,
-    VERSION,
-    generator_from_values,
-    generator_to_values,
-    pack,
-    take_array,
-    take_bool,
-    take_dict,
-    take_int,
-    take_str,
-    unpack,
-)
+from fastatari.checkpoint import MAGIC, VERSION, pack, take_array, take_bool, take_dict, take_int, take_str, unpack
+from fastatari.saved_generators import generator_from_values, generator_to_values
 
 DTYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"]
 NAMES = "bool, int8, int16, int32, int64, uint8, uint16, uint32, uint64, float32, float64"

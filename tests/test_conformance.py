@@ -12,7 +12,8 @@ import threading
 import gymnasium
 import numpy as np
 import pytest
-from environments import Interrupt, assert_same, cut_off
+from environments import assert_same, cut_off
+from interrupts import Interrupt
 
 from fastatari import InvalidAction
 from fastatari.engine.interface import CONSOLES

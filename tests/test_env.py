@@ -5,7 +5,6 @@ import pickle
 import subprocess
 import sys
 import time
-import warnings
 import weakref
 
 import ale_py
@@ -17,19 +16,11 @@ from gymnasium.utils.env_checker import check_env
 from reference import ROMS
 
 from fastatari import PRESETS, InvalidAction
+from fastatari.compiler import cache
 from fastatari.engine.interface import CONSOLES
 from fastatari.engine.results import EPISODE_FIELDS, INFO_FIELDS, RAM
 from fastatari.envs.env import AtariEnv
-from fastatari.envs.registration import register_envs
 from fastatari.palette import rgb_table
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _ids():
-    """The ids, of these classes."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they are there already
-        register_envs()
 
 
 def fields_for(preset):
@@ -127,8 +118,15 @@ def test_continuous_actions_are_those_of_ale_py(rom):
 def test_every_game_has_an_id():
     for rom in ROMS:
         spec = gymnasium.spec(f"fastatari/{rom.title().replace('_', '')}-v0")
-        assert spec.kwargs == {"game": rom}
+        assert spec.kwargs == {"rom": rom}
     assert sum(name.startswith("fastatari/") for name in gymnasium.registry) == len(ROMS)
+
+
+def test_an_id_refuses_another_game():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'game': the id says that it is breakout"):
+        gymnasium.make("fastatari/Breakout-v0", game="pong")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'game': the id says that it is breakout"):
+        gymnasium.make_vec("fastatari/Breakout-v0", game="pong", num_envs=2)
 
 
 def test_an_id_is_enough_in_a_fresh_process(tmp_path):
@@ -283,7 +281,13 @@ def test_human_mode_shows_each_frame():
     )
     outcome = subprocess.run(
         [sys.executable, "-P", "-c", program],
-        env={"SDL_VIDEODRIVER": "dummy", "SDL_AUDIODRIVER": "dummy", "PATH": "", "HOME": "/tmp"},
+        env={
+            "SDL_VIDEODRIVER": "dummy",
+            "SDL_AUDIODRIVER": "dummy",
+            "PATH": "",
+            "HOME": "/tmp",
+            "FASTATARI_CACHE_DIR": str(cache.folders()[0].parent),
+        },
         capture_output=True,
         text=True,
         check=False,

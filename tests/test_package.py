@@ -13,41 +13,27 @@ from fastatari.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 
-# Who may import whom: each file only what stands to its right, and numpy.
-IMPORTS = {
-    "errors": {"gymnasium"},
-    "palette": set(),
-    "checks": set(),
-    "cores": set(),
-    "generators": set(),
-    "lookout": set(),
-    "protocol": set(),
-    "ring": set(),
-    "shared": set(),
-    "failure": {"errors"},
-    "infos": {"shared"},
-    "loans": {"shared"},
-    "jit": {"compiler", "numba"},
-    "kernels": {"jit", "llvmlite", "numba"},
-    "area": {"kernels"},
-    "block": {"kernels"},
-    "frames": {"area", "block", "checks", "gymnasium", "kernels", "palette", "ring"},
-    "rules": {"area", "checks", "frames", "gymnasium"},
-    "emulator": {"ale_py", "checks", "console", "errors", "generators", "palette"},
-    "engine": {"checks", "emulator", "frames", "generators", "gymnasium", "palette", "rules"},
-    "game": {"checks", "emulator", "engine", "rules"},
-    "env": {"checks", "emulator", "engine", "gymnasium", "rules"},
-    "crew": {"emulator", "engine", "frames", "gymnasium", "rules", "shared"},
-    "worker": {"crew", "failure", "lookout", "protocol", "shared"},
-    "handle": {"area", "crew", "engine", "errors", "failure", "protocol", "rules", "shared", "worker"},
-    "labml": {"checks", "emulator", "crew", "errors", "game", "gymnasium", "handle", "shared"},
-    "pool": {"cores", "crew", "errors", "gymnasium", "handle", "lookout", "shared"},
-    "vector": {
-        "checks", "emulator", "cores", "crew", "errors", "gymnasium", "handle", "infos", "loans", "pool", "rules",
-        "shared",
-    },
-    "__init__": {"console", "env", "errors", "frames", "game", "labml", "rules", "vector"},
-}  # fmt: skip
+# Who may import whom: what stands at the top, and then each package, only what stands before it, and itself.
+LEAVES = [
+    "argument_names",
+    "checkpoint",
+    "checks",
+    "errors",
+    "games",
+    "palette",
+    "presets",
+    "resources",
+    "saved_generators",
+]
+LAYERS = {
+    "compiler": set(),
+    "console": {"compiler", "checks", "errors", "palette"},
+    "preprocessing": {"compiler", "checks", "palette", "resources"},
+    "rules": {"argument_names", "checks", "preprocessing", "presets"},
+    "engine": {"compiler", "console", "preprocessing", "rules", *LEAVES},
+    "envs": {"engine", "preprocessing", "rules", *LEAVES},
+    "cli": {"compiler", "console", "engine", "envs", "preprocessing", "rules", *LEAVES},
+}
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -67,44 +53,46 @@ def run(*command, **kwargs):
     return subprocess.run(command, capture_output=True, text=True, check=False, **kwargs)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "fastatari").glob("*.py")), ids=lambda path: path.stem)
-def test_imports_go_one_way(path):
-    imported = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.module == "fastatari"):
-            imported |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imported.add(node.module.removeprefix("fastatari."))
-    modules = {name.partition(".")[0] for name in imported}
-    assert modules - set(sys.stdlib_module_names) - {"numpy"} == IMPORTS[path.stem] & modules
+def list_imports(path):
+    """The modules and packages of fastatari that a file imports, by their first names."""
+    text = path.read_text()
+    return set(re.findall(r"^\s*(?:from|import) fastatari\.(\w+)", text, re.M))
 
 
-def test_every_file_has_its_place_in_the_order():
-    done = set()
-    for module, imports in IMPORTS.items():
-        assert imports & IMPORTS.keys() <= done
-        done.add(module)
-    assert done == {path.stem for path in (ROOT / "fastatari").glob("*.py")}
+@pytest.mark.parametrize("layer", LAYERS)
+def test_packages_import_only_what_is_below_them(layer):
+    place = ROOT / "fastatari" / layer
+    for path in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
+        assert list_imports(path) <= LAYERS[layer] | {layer}, path
+        names = re.findall(r"^\s*from fastatari import (.*)$", path.read_text(), re.M)
+        assert not names or layer == "cli", path
 
 
-@pytest.mark.parametrize(
-    ("package", "allowed"),
-    [("compiler", {"compiler"}), ("console", {"compiler", "console", "checks", "errors", "palette"})],
-)
-def test_packages_import_only_what_is_below_them(package, allowed):
-    for path in (ROOT / "fastatari" / package).rglob("*.py"):
-        modules = re.findall(r"^\s*(?:from|import) fastatari\.(\w+)", path.read_text(), re.M)
-        assert set(modules) <= allowed, path
-        assert not re.search(r"^\s*from fastatari import", path.read_text(), re.M), path
+@pytest.mark.parametrize("leaf", LEAVES)
+def test_leaves_import_at_most_each_other(leaf):
+    assert list_imports(ROOT / "fastatari" / f"{leaf}.py") <= set(LEAVES)
 
 
-@pytest.mark.parametrize("package", ["compiler", "console", "cli"])
-def test_files_are_short_and_say_what_they_are(package):
-    for path in (ROOT / "fastatari" / package).rglob("*.py"):
+def test_every_file_has_its_place():
+    files = {path.stem for path in (ROOT / "fastatari").glob("*.py")}
+    folders = {path.parent.name for path in (ROOT / "fastatari").glob("*/__init__.py")}
+    assert files | folders == {*LEAVES, *LAYERS, "__init__", "__main__"} & (files | folders)
+    assert {*LEAVES, *LAYERS} <= files | folders
+
+
+def test_files_are_short_and_say_what_they_are():
+    for path in (ROOT / "fastatari").rglob("*.py"):
         text = path.read_text()
         assert text.count("\n") <= 400, path
         docstring = ast.get_docstring(ast.parse(text)) or ""
         assert re.match(r"[^\n]{15,}", docstring), path
+
+
+def test_classes_are_short():
+    for path in (ROOT / "fastatari").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                assert node.end_lineno - node.lineno < 300, (path, node.name)
 
 
 def test_parts_of_the_console_know_only_what_is_below_them():
@@ -124,11 +112,11 @@ def test_parts_of_the_console_know_only_what_is_below_them():
     assert len(list(TopologicalSorter(imports).static_order())) == len(imports)  # or it is a CycleError
 
 
-def test_compiled_functions_live_in_one_file():
+def test_numba_is_imported_only_to_compile_kernels():
     for path in (ROOT / "fastatari").rglob("*.py"):
-        assert path.stem in {"jit", "kernels"} or "numba" not in re.findall(
-            r"^\s*(?:import|from) (\w+)", path.read_text(), re.M
-        )
+        if "numba" in re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), re.M):
+            assert path.parent.name == "preprocessing", path
+            assert path.stem in {"jit", "lanes"}, path
 
 
 def test_public_names():
@@ -143,7 +131,7 @@ def test_using_the_package_imports_neither_cv2_nor_what_extras_bring():
         "with fastatari.Worker(0) as worker:\n"
         "    worker.child.send(('reset', None))\n"
         "    worker.child.recv()\n"
-        "print({'cv2', 'rich', 'PIL', 'matplotlib', 'torch'} & set(sys.modules))"
+        "print({'cv2', 'numba', 'rich', 'PIL', 'matplotlib', 'torch'} & set(sys.modules))"
     )
     assert run(sys.executable, "-P", "-c", program).stdout == "set()\n"
 

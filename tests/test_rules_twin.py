@@ -50,8 +50,10 @@ def play(game, rules, draw, frames, resets):
     reset("seeded")
     action = draw_action()
     for _ in range(max(20, frames // rules.frame_skip)):
-        while not twin.is_playing or draw.random() < 0.02:
+        chance = 0.02
+        while not twin.is_playing or draw.random() < chance:
             resets -= 1
+            chance = 0.15  # of another reset without a step between them
             # Few are seeded: ale-py loads the ROM for a seed, which takes as long as many steps.
             reset(draw.choices(["plain", "seeded", "new game"], [12, 1, 2])[0])
         if draw.random() < 0.01:

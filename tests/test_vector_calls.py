@@ -11,17 +11,6 @@ from fastatari.envs.vector import AtariVectorEnv
 # What callers may do.
 
 
-@pytest.fixture
-def _ids():
-    """The ids, of these classes."""
-    spec = gymnasium.spec("fastatari/Breakout-v0")
-    before = spec.vector_entry_point
-    spec.vector_entry_point = AtariVectorEnv
-    yield
-    spec.vector_entry_point = before
-
-
-@pytest.mark.usefixtures("_ids")
 def test_ids_make_it():
     env = gymnasium.make_vec("fastatari/Breakout-v0", num_envs=2, preset="ale", max_episode_steps=7)
     assert isinstance(env, AtariVectorEnv)
@@ -41,7 +30,6 @@ def test_ids_make_it():
     env.close()
 
 
-@pytest.mark.usefixtures("_ids")
 def test_vector_wrappers_of_gymnasium_go_around_it():
     env = gymnasium.make_vec("fastatari/Breakout-v0", num_envs=2, **SHORT)
     env = gymnasium.wrappers.vector.RecordEpisodeStatistics(env)

@@ -1,10 +1,12 @@
+import itertools
 import re
 import threading
 
 import gymnasium
 import numpy as np
 import pytest
-from environments import SHORT, assert_same
+from environments import SHORT, assert_same, cut_off
+from interrupts import Interrupt
 from vectors import NUM, OBSERVATION, make
 
 from fastatari import InvalidAction
@@ -278,6 +280,35 @@ def test_a_finished_environment_needs_a_reset_where_nobody_else_does_it():
     env.reset(options={"reset_mask": truncated})
     env.step([0] * NUM)
     env.close()
+
+
+@pytest.mark.parametrize("call", ["step", "send", "recv"])
+def test_interrupted_calls_for_parts_of_a_batch_say_what_to_do(console, call):
+    """At any line: the next call works, or says that it is not known who was received."""
+    env, twin = make(batch_size=2, **SHORT), make(batch_size=2, **SHORT)
+    expected = twin.reset(seed=1), twin.recv(), twin.step([1, 2], env_id=[2, 3])
+    refusals = []
+    for line in itertools.count(1, 1 if console == "fastatari" else 11):
+        env.reset(seed=1), env.recv()
+        if call == "recv":
+            env.send([1, 2])
+        calls = {"step": lambda: env.step([1, 2]), "send": lambda: env.send([1, 2]), "recv": env.recv}
+        try:
+            cut_off(calls[call], line)
+            break
+        except Interrupt:
+            pass
+        try:
+            env.send([1, 2])
+        except gymnasium.error.ResetNeeded as error:
+            refusals.append(str(error))
+        except gymnasium.error.AlreadyPendingCallError:
+            assert env.recv()[-1]["env_id"].tolist() == [2, 3]
+        assert_same((env.reset(seed=1), env.recv(), env.step([1, 2], env_id=[2, 3])), expected)
+    assert line > 10
+    text = r"It is not known which environments were received last, .* Call `recv` or `reset` first, or say which by"
+    assert all(re.match(text, refusal) for refusal in refusals)
+    assert bool(refusals) == (call != "send")
 
 
 def test_a_bad_argument_of_a_close_closes_nothing():

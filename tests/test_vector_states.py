@@ -155,6 +155,15 @@ def test_a_run_goes_on_in_another_process(console, tmp_path):
         assert_same(mine, theirs)
 
 
+@pytest.fixture
+def pair():
+    """An environment and its twin for bad states, which have to leave it as it is."""
+    env, twin = make(**SHORT), make(**SHORT)
+    env.reset(seed=3), twin.reset(seed=3)
+    yield env, twin
+    env.close()
+
+
 def test_other_states_are_refused(pair):
     env, twin = pair
     state = env.save_state()

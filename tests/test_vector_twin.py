@@ -30,7 +30,7 @@ class NaiveVectorEnv:
         ]
 
     def step(self, actions):
-        """Return a row of each: observation, reward, terminated, truncated, info, is_reset, final observation and info."""
+        """Return a row of each: what a step returns, whether it is of a reset, and the final observation and info."""
         return [self._step(env, action) for env, action in zip(self.envs, actions, strict=True)]
 
     def _step(self, env, action):
@@ -74,7 +74,7 @@ def play(game, rules, draw, mode, num_threads, frames, resets):
     fields = {**dataclasses.asdict(rules), "autoreset_mode": mode, "num_threads": num_threads}
     env = fastatari.AtariVectorEnv(game, NUM, preset="gymnasium", episode_statistics=True, **fields)
     twin = NaiveVectorEnv(game, rules, mode)
-    consoles = [each.unwrapped.ale for each in env.envs] if hasattr(env, "envs") else env.get_attr("ale")
+    consoles = env.get_attr("ale")
 
     def reset(seed=None, mask=None, **kwargs):
         options = {} if mask is None else {"reset_mask": np.array(mask)}
@@ -118,7 +118,7 @@ def play(game, rules, draw, mode, num_threads, frames, resets):
     env.close()
 
 
-@pytest.mark.parametrize("number", range(18))
+@pytest.mark.parametrize("number", range(9))
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_random_rules_give_what_twins_give_in_each_autoreset_mode(mode, number):
     draw = random.Random(f"{number} {mode}")
@@ -127,7 +127,7 @@ def test_random_rules_give_what_twins_give_in_each_autoreset_mode(mode, number):
 
 
 @pytest.mark.sweep
-@pytest.mark.parametrize("number", range(18, 300))
+@pytest.mark.parametrize("number", range(9, 300))
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_many_random_rules_give_what_twins_give_in_each_autoreset_mode(mode, number):
     draw = random.Random(f"{number} {mode}")

@@ -1,6 +1,7 @@
 """`Arrays`: the memory of an engine's environments, which compiled code reads and writes by addresses."""
 
 import ctypes
+import math
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class Arrays:
         s.scratch_flags = s.scratch_pictures + 2 * screen
         self._scratch_size = s.scratch_flags + rom.rows
         # Two screens are the console's own. An observation is what the caller gets of each step.
-        each = _BLOCK + CONSOLE_SIZE + 2 * screen + s.plane_size * s.stack_num + s.obs_size
+        each = _BLOCK + CONSOLE_SIZE + 2 * screen + s.plane_size * s.stack_num + math.prod(rules.shape)
         check_memory(each * n, f"{n} environments of {loader.name}")
 
         self.consoles = Consoles(rom, n)
@@ -89,7 +90,7 @@ class Arrays:
         self.environments = [self._make_environment(i) for i in range(n)]
 
     def make_scratch(self) -> UInt8Array:
-        """Return the memory that a thread needs (uint8[m]): the kernels' scratch memory, two pictures, flags of rows."""
+        """Return the memory that a thread needs (uint8[m]): the kernels' own, two pictures, and flags of rows."""
         return allocate(self._scratch_size)
 
     def _connect_setup(self) -> None:

@@ -12,23 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.checkpoint import (
-    generator_from_values,
-    generator_to_values,
-    has_period,
-    pack,
-    take_array,
-    take_bool,
-    take_dict,
-    take_int,
-    unpack,
-)
+from fastatari.checkpoint import pack, take_array, take_bool, take_dict, take_int, unpack
 from fastatari.console.inputs import NUM_ACTIONS
 from fastatari.console.limits import check_machine
 from fastatari.console.saved import ALEState
 from fastatari.console.state import Machine
 from fastatari.engine.results import FLAGS, FLOATS, INTEGERS
 from fastatari.engine.state import CONSOLES_OWN, Environment
+from fastatari.saved_generators import generator_from_values, generator_to_values, has_period
 
 KIND = "environment"
 

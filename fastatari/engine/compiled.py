@@ -79,6 +79,9 @@ class CompiledEngine:
         self.is_pending = self.threads.is_pending
         self.generators = Generators(rules, arrays.environments, arrays.consoles)
         self.begin_times = np.zeros(num_envs)
+        self._is_reset, self._episode_length, self._episode_seconds = (
+            self.results.row(name) for name in ("is_reset", "episode_length", "episode_seconds")
+        )
         self._everyone = np.arange(num_envs)
         self._copier = Copier(arrays, self.generators, self.threads, self.begin_times)
         for i in range(num_envs):
@@ -132,7 +135,7 @@ class CompiledEngine:
         """Begin a step in some environments. See `Engine.send`."""
         self.threads.start()
         self._set_actions(env_ids, actions, strengths)
-        self._functions.submit(self.threads.address, env_ids.ctypes.data, len(env_ids), 0)
+        self._functions.submit(self.threads.address, env_ids.ctypes.data, len(env_ids), 0, 0)
 
     def recv(self, count: int) -> Int64Array:
         """Wait until some of the pending environments are ready. See `Engine.recv`."""
@@ -157,7 +160,7 @@ class CompiledEngine:
         self._functions.step_all(self.threads.address, place, len(actions), target.ctypes.data)
         if self.rules.scale_obs:
             _scale(target, out)
-        self._note_times(self._everyone if env_ids is None else env_ids)
+        self._note_times(env_ids)
 
     def read(self, env_ids: Int64Array, out: Observations) -> None:
         """Write the present observations of some environments. See `Engine.read`."""
@@ -250,14 +253,18 @@ class CompiledEngine:
         if self.is_pending[env_id]:
             self.threads.finish()
 
-    def _note_times(self, env_ids: Int64Array) -> None:
-        """Fill in the seconds since games began."""
-        results, now = self.results, time.perf_counter()
-        has_begun = results.row("is_reset") & (results.row("episode_length") == 0)
-        which = env_ids[has_begun[env_ids]]
-        self.finals.row("episode_seconds")[which] = now - self.begin_times[which]
-        self.begin_times[which] = now
-        results.row("episode_seconds")[env_ids] = now - self.begin_times[env_ids]
+    def _note_times(self, env_ids: Int64Array | None) -> None:
+        """Fill in the seconds since games began, of some environments or of all."""
+        now = time.perf_counter()
+        if np.count_nonzero(self._is_reset):
+            has_begun = self._is_reset & (self._episode_length == 0)
+            which = np.flatnonzero(has_begun) if env_ids is None else env_ids[has_begun[env_ids]]
+            self.finals.row("episode_seconds")[which] = now - self.begin_times[which]
+            self.begin_times[which] = now
+        if env_ids is None:
+            np.subtract(now, self.begin_times, out=self._episode_seconds)
+        else:
+            self._episode_seconds[env_ids] = now - self.begin_times[env_ids]
 
 
 def _scale(observations: UInt8Array, out: Observations) -> None:

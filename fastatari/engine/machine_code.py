@@ -20,7 +20,7 @@ EXPORTS = {
     "notice": 2,
     "add_done": 2,
     "finish": 1,
-    "submit": 4,
+    "submit": 5,
     "receive": 3,
     "step_all": 4,
     "read_stacks": 4,

@@ -72,6 +72,7 @@ def reset(e: Environment, scratch: int, flags: int) -> int:
 
 def prepare(e: Environment, s: Setup) -> None:
     """Note that nothing of the opening was played yet."""
+    e.noops_left = e.fires_frame = 0  # of an opening that an exception cut off
     e.shows_pair = e.is_filled = e.is_new_game = 0
     e.fires_left = 2 if s.fires == STEPS_AFTER else 0
 

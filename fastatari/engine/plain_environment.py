@@ -50,17 +50,21 @@ class PlainEnvironment:
         self.is_game_over, self.is_playing = True, False
 
     def step(self, action: int, strength: float) -> Row:
-        """Play a step; return a column of `Results`."""
+        """Play a step; return a column of `Results`.
+
+        The comments have the values of a step of Breakout that hits a brick of 4 points, by stable-baselines3's rules.
+        """
         rules, ale = self.rules, self.ale
         self.is_playing = False  # until all is done
         raw_reward, reference, has_ended = 0, self.reference, False
-        screens = []
-        for frame in range(rules.frame_skip):
-            raw_reward += self.console.act(self.console.actions[action], strength)  # sticky draw, inputs, one frame
+        screens = []  # uint8[210, 160] of frames 2 and 3
+        for frame in range(rules.frame_skip):  # 0, 1, 2, 3
+            # Sticky draw, inputs, one frame of the console, and the reward that its RAM says: 0, 4, 0, 0.
+            raw_reward += self.console.act(self.console.actions[action], strength)
             self.frames_of_steps += 1
             if frame >= rules.frame_skip - 1 - self.is_pooled:
                 screens.append(ale.getScreen())
-            has_ended = ale.game_over() or self._is_out_of_frames()
+            has_ended = ale.game_over() or self._is_out_of_frames()  # False
             if not has_ended and rules.life_unit == "frame" and rules.life_loss in {"reset", "continue"}:
                 has_ended = self.least_lives <= ale.lives() < reference
                 if not has_ended and rules.life_reference == "frame":
@@ -68,7 +72,8 @@ class PlainEnvironment:
             if has_ended:
                 break
 
-        lives = ale.lives()
+        # Lives.
+        lives = ale.lives()  # 5
         is_reported = rules.life_loss != "ignore" and self.least_lives <= lives < reference
         is_lost, self.lives = lives < self.lives, lives
         if rules.life_reference != "reset":
@@ -76,6 +81,7 @@ class PlainEnvironment:
         self.episode_length += 1
         self.episode_return += raw_reward
 
+        # Ends.
         terminated, truncated = ale.game_over(with_truncation=False) or is_reported, ale.game_truncated()
         self.is_game_over = ale.game_over()
         if self._is_out_of_frames():
@@ -84,11 +90,11 @@ class PlainEnvironment:
             truncated = self.is_game_over = True
             terminated = terminated and rules.end_priority == "both"
 
-        self._push_plane(screens, has_ended)  # pool, gray, resize, stack
+        self._push_plane(screens, has_ended)  # pool, gray, resize: uint8[84, 84], the last of 4 planes
         is_over = self.is_game_over or (is_reported and rules.life_loss != "report")
         self.is_playing = not is_over
         return self._column(
-            reward=np.sign(raw_reward) if rules.reward_clip else raw_reward, raw_reward=raw_reward,
+            reward=np.sign(raw_reward) if rules.reward_clip else raw_reward, raw_reward=raw_reward,  # 1 and 4
             terminated=terminated, truncated=truncated, life_lost=is_lost, game_over=self.is_game_over,
             ends_game=self.is_game_over or (is_over and rules.life_loss == "reset"),
         )  # fmt: skip

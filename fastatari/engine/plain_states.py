@@ -7,19 +7,12 @@ import ale_py
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.checkpoint import (
-    generator_from_values,
-    generator_to_values,
-    take_array,
-    take_bool,
-    take_dict,
-    take_int,
-    take_str,
-)
+from fastatari.checkpoint import take_array, take_bool, take_dict, take_int, take_str
 from fastatari.console.ale_interface import ALEInterface
 from fastatari.console.saved import ALEState
 from fastatari.engine.plain_environment import PlainEnvironment
 from fastatari.rules import RAM_SIZE
+from fastatari.saved_generators import generator_from_values, generator_to_values
 
 Values = dict[str, Any]
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -40,7 +40,8 @@ class Queue(ctypes.Structure):
     stops: i64  # whether the threads end
     received: i64  # how many of the finished ones the caller took notice of
     last: i64  # the environment it took notice of last
-    caller_plays: i64
+    caller_plays: i64  # whether the caller steps environments while it waits
+    find_core: i64  # the address of a function that returns on which core the caller is; 0 if there is none
     caller_lock: i64
     caller_scratch: i64
     spins: i64  # how often one who waits looks before it is parked
@@ -65,7 +66,8 @@ class Thread(ctypes.Structure):
     is_parked: i64
     lock: i64
     scratch: i64
-    unused: Annotated[Ints, c_int64 * 5]
+    core: i64  # the only one that it runs on; -1 if it runs on any
+    unused: Annotated[Ints, c_int64 * 4]
 
 
 def _offset(structure: Any, name: str) -> int:
@@ -142,7 +144,7 @@ def park(q: Queue, t: Thread) -> None:
         call_2(q.acquire, t.lock, 1)
 
 
-def submit(q: Queue, env_ids: int, count: int, out: int) -> None:
+def submit(q: Queue, env_ids: int, count: int, out: int, waits: int) -> None:
     """Ask environments for a step.
 
     Args:
@@ -150,6 +152,7 @@ def submit(q: Queue, env_ids: int, count: int, out: int) -> None:
         env_ids: the address of their numbers, int64[count]; 0 for all, in their order.
         count: how many.
         out: where their stacks are written to, one after the other; 0 for nowhere.
+        waits: whether the caller waits for them at once, and so may step some itself.
     """
     s = pointer(Setup, q.setup)
     submitted = q.submitted
@@ -159,10 +162,26 @@ def submit(q: Queue, env_ids: int, count: int, out: int) -> None:
         pointer(Pointer64, q.outs)[i] = out + s.obs_size * k if out else 0
         pointer(Pointer8, q.is_pending)[i] = 1
     atomic_store(address(q) + SUBMITTED, submitted + count)
-    for k in range(min(q.thread_num, count)):
+    wake_threads(q, count, int(waits != 0 and q.caller_plays != 0))
+
+
+def wake_threads(q: Queue, count: int, plays: int) -> None:
+    """Wake as many threads as there are requests; one fewer if the caller plays, and none on its core.
+
+    Linux often lets a thread that is woken begin on the core of the one that wakes it, where it would wait until the
+    caller has played. So threads keep to a core each, and the one on the caller's is the caller itself.
+    """
+    core, left = -1, count
+    if plays:
+        left = min(count, q.thread_num) - 1
+        if q.find_core:
+            core = call_1(q.find_core, 0) & 0xFFFFFFFF
+    for k in range(q.thread_num):
         t = pointer(Thread, q.threads + THREAD_SIZE * k)
-        if atomic_load(address(t) + THREAD_IS_PARKED):
-            wake(q, address(t) + THREAD_IS_PARKED, t.lock)
+        if left > 0 and (core < 0 or t.core != core):
+            left -= 1
+            if atomic_load(address(t) + THREAD_IS_PARKED):
+                wake(q, address(t) + THREAD_IS_PARKED, t.lock)
 
 
 def wait(q: Queue, wanted: int) -> None:
@@ -235,7 +254,7 @@ def step_all(q: Queue, env_ids: int, count: int, out: int) -> None:
         count: the same.
         out: the same.
     """
-    submit(q, env_ids, count, out)
+    submit(q, env_ids, count, out, 1)
     finish(q)
     for k in range(count):
         notice(q, pointer(Pointer64, env_ids)[k] if env_ids else k)

@@ -1,9 +1,9 @@
 """Makes the `Setup` of an engine: its rules as numbers, and where everything lies."""
 
+import math
 import struct
 from typing import Any
 
-import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from fastatari.engine import state
@@ -80,5 +80,5 @@ def make_setup(rules: AtariRules, autoreset_mode: AutoresetMode, meanings: tuple
     s.autoreset = _AUTORESETS[autoreset_mode]
     s.stack_num = rules.stack_num
     s.is_stacked_last = rules.stack_axis == -1
-    s.obs_size = int(np.prod(rules.shape))
+    s.obs_size = math.prod(rules.shape)
     return s

@@ -17,9 +17,8 @@ from fastatari.engine import machine_code
 from fastatari.engine.arrays import Arrays
 from fastatari.engine.queue import THREAD_SIZE, Queue, Thread
 
-# How long one who waits stays awake, in seconds: an eighth of what a batch of 8 takes. A thread that is parked takes as
-# long to wake up.
-AWAKE = 20e-6
+# How long one who waits stays awake, in seconds. A thread that is parked takes as long to wake up, or longer.
+AWAKE = 50e-6
 
 
 def _address_of(name: str) -> int:
@@ -84,7 +83,7 @@ class Threads:
         q.is_pending, q.outs, q.is_done = (a.ctypes.data for a in (self.is_pending, self._outs, self._is_done))
         q.caller_lock, q.caller_scratch = self._lock.address, self.scratch
         q.acquire, q.release = _address_of("PyThread_acquire_lock"), _address_of("PyThread_release_lock")
-        q.caller_plays = 1
+        q.caller_plays, q.find_core = 1, _find_core_function()
         self._is_started = num_threads == 0
         self._finalizer: Any = weakref.finalize(self, lambda: None)
         _ALL.add(self)
@@ -118,7 +117,6 @@ class Threads:
         except BaseException:  # of a signal handler
             self._finalizer()
             raise
-        q.caller_plays = not threads
         self._is_started = True
         if error is not None:
             warnings.warn(
@@ -140,6 +138,7 @@ class Threads:
             address = self.queue.threads + THREAD_SIZE * number
             thread: Any = Thread.from_address(address)
             thread.lock, thread.scratch = self._locks[number].address, self._memory[1 + number].ctypes.data
+            thread.core = cores[number] if is_pinned else -1
             arguments = self._functions, self.address, address, cores[number] if is_pinned else None, memory
             yield threading.Thread(target=_serve, args=arguments, name=f"fastatari-{number}", daemon=True)
 
@@ -180,6 +179,15 @@ def _stop(functions: Any, queue: Any, threads: list[threading.Thread]) -> None:
         with contextlib.suppress(RuntimeError):  # it was not started yet, because of an exception
             thread.join()
     queue.thread_num = 0
+
+
+def _find_core_function() -> int:
+    """Return the address of the C library's `sched_getcpu`; 0 where it has none."""
+    try:
+        function = ctypes.CDLL(None).sched_getcpu
+    except (AttributeError, OSError, TypeError):  # the last on Windows, where a library needs a name
+        return 0
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
 def _list_cores() -> list[int]:

@@ -40,9 +40,9 @@ class OnEngine:
             TypeError, ValueError, OSError, MemoryError: as for `make_engine`; or there is no memory for observations.
         """
         size = math.prod(self.rules.shape) * (4 if self.rules.scale_obs else 1)
-        # The space of a batch has two arrays of its size, too.
         num_envs = arguments["num_envs"]
-        check_memory((BUFFER_NUM + 2) * num_envs * size, f"the observations of {num_envs} environments")
+        # Besides the buffers of observations, the space of a single one has four arrays of its shape.
+        check_memory((BUFFER_NUM * num_envs + 4) * size, f"the observations of {num_envs} environments")
         self._engine_arguments = arguments
         self._connect(make_engine(**arguments))
 
@@ -66,6 +66,15 @@ class OnEngine:
                 f"Trying to operate on `{type(self).__name__}`, after a call to `close()`."
             )
         return self._engine_or_none
+
+    def _check_begun(self, name: str) -> None:
+        """Check that all environments had a reset, before a call.
+
+        Raises:
+            gymnasium.error.ResetNeeded: one had none.
+        """
+        if not self._engine.results.has_begun.all():
+            raise gymnasium.error.ResetNeeded(f"Cannot call `{name}` before calling `reset`.")
 
     def _close_engine(self) -> None:
         engine, self._engine_or_none = self._engine_or_none, None

@@ -108,7 +108,3 @@ class Batches(OnEngine):
         raise gymnasium.error.AlreadyPendingCallError(
             f"Calling `{name}` while waiting for a pending call to `send` to complete.", "send"
         )
-
-    def _check_begun(self, name: str) -> None:
-        if not self._engine.results.has_begun.all():
-            raise gymnasium.error.ResetNeeded(f"Cannot call `{name}` before calling `reset`.")

@@ -40,27 +40,28 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
     >>> reward, terminated, truncated
     (0.0, False, False)
 
-    States are cheap, so that an agent may look ahead. A small Monte Carlo search: of each action, how much reward some
-    random play after it brings.
+    States are cheap, so that an agent can look ahead. A small Monte Carlo search plays at random after each action, and
+    says how much reward that brings:
 
-    >>> env = AtariEnv("pong", noop_max=0)
-    >>> _ = env.reset(seed=0)
-    >>> rng = np.random.default_rng(0)
-    >>> def search(env, plays=2, steps=30):
+    >>> def search(env, rng, plays=4, steps=40):
     ...     root, values = env.clone_state(), np.zeros(env.action_space.n)
-    ...     for action in range(env.action_space.n):
+    ...     for first in range(env.action_space.n):
     ...         for _ in range(plays):
     ...             env.restore_state(root)
-    ...             values[action] += env.step(action)[1]
-    ...             for _ in range(steps):
-    ...                 _, reward, terminated, truncated, _ = env.step(rng.integers(env.action_space.n))
-    ...                 values[action] += reward
+    ...             for action in [first, *rng.integers(env.action_space.n, size=steps)]:
+    ...                 _, reward, terminated, truncated, _ = env.step(action)
+    ...                 values[first] += reward / plays
     ...                 if terminated or truncated:
     ...                     break
     ...     env.restore_state(root)
     ...     return values
-    >>> search(env).shape
-    (6,)
+    >>> env = AtariEnv("space_invaders", noop_max=0)
+    >>> _ = env.reset(seed=0)
+    >>> for _ in range(30):
+    ...     _ = env.step(1)
+    >>> search(env, np.random.default_rng(0))
+    array([5.  , 3.75, 0.  , 8.75, 1.25, 1.25])
+    >>> env.close()
 
     Args:
         game (str): the name of the game, such as ``breakout``, ``Breakout``, ``ALE/Breakout-v5`` or
@@ -85,8 +86,7 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
             from 0 to 1.
         action_space (spaces.Discrete | spaces.Box): indices of `get_action_meanings`; with ``continuous=True``,
             float32[3], as ale-py's: how far the stick is moved, in which direction, how far FIRE is pressed.
-        render_mode (str | None): as above.
-        metadata (dict): gymnasium's.
+        render_mode (str | None), metadata (dict): gymnasium's.
 
     ``info`` has the same keys after every reset and step. Numbers are numpy's scalars, booleans arrays of shape ().
 
@@ -192,8 +192,7 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
             truncated; and info.
 
         Raises:
-            TypeError: `action` is of another type; the game goes on.
-            InvalidAction: the game has no such action; the game goes on.
+            TypeError, InvalidAction: `action` is of another type, or no action of the game; the game goes on.
             gymnasium.error.ResetNeeded: there was no `reset` yet, or the episode is over, or an exception, as of a
                 signal handler, came in the middle of a step or reset.
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
@@ -328,10 +327,6 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
         engine.read(_ONLY, observation)
         only: Observation = observation[0]
         return only
-
-    def _check_begun(self, name: str) -> None:
-        if not self._engine.results.has_begun[0]:
-            raise gymnasium.error.ResetNeeded(f"Cannot call `{name}` before calling `reset`.")
 
 
 _ARGUMENTS = ("game", "preset", "render_mode", "render_screen", "console", "episode_statistics", "info_ram")

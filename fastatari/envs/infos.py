@@ -31,7 +31,7 @@ class InfoReader:
     def __init__(self, engine: Engine, has_statistics: bool, has_ram: bool, has_finals: bool = False) -> None:
         self._engine = engine
         self._has_statistics, self._has_ram, self._has_finals = has_statistics, has_ram, has_finals
-        self._everyone = np.ones(engine.num_envs, np.bool_)
+        self._is_there = np.ones(engine.num_envs, np.bool_)
         self._no_finals: dict[int, tuple[npt.NDArray[Any], dict[str, Any]]] = {}
         # Where each field is, so that a step does not look that up.
         self._plan = [(field.name, f"_{field.name}", *_find(field), field.when) for field in INFO_FIELDS]
@@ -62,7 +62,7 @@ class InfoReader:
         """Return infos of a step or reset, of those environments that they are about."""
         arrays = results.floats, results.integers, results.flags
         is_reset = results.flags[_IS_RESET]
-        masks = {"always": self._everyone[: len(env_ids)].copy(), "step": ~is_reset, "reset": is_reset}
+        masks = {"always": self._is_there[: len(env_ids)].copy(), "step": ~is_reset, "reset": is_reset}
         if is_told is not None:
             for each in arrays:
                 each[:, ~is_told] = 0

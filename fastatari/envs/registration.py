@@ -1,7 +1,11 @@
 """The ids under which gymnasium makes the environments."""
 
+from typing import Any
+
 import gymnasium
 
+from fastatari.envs.env import AtariEnv
+from fastatari.envs.vector import AtariVectorEnv
 from fastatari.games import list_roms
 
 
@@ -11,7 +15,36 @@ def register_envs() -> None:
         name = rom.title().replace("_", "")
         gymnasium.register(
             f"fastatari/{name}-v0",
-            entry_point="fastatari.envs.env:AtariEnv",
-            vector_entry_point="fastatari.envs.vector:AtariVectorEnv",
-            kwargs={"game": rom},
+            entry_point="fastatari.envs.registration:make_env",
+            vector_entry_point="fastatari.envs.registration:make_vector_env",
+            kwargs={"rom": rom},
         )
+
+
+def make_env(rom: str, **kwargs: Any) -> AtariEnv:
+    """Return the environment that an id stands for.
+
+    Args:
+        rom (str): the game of the id.
+        kwargs: as for `AtariEnv`, except `game`.
+
+    Raises:
+        TypeError: there is `game`, which the id says.
+    """
+    _check_no_game(rom, kwargs)
+    return AtariEnv(rom, **kwargs)
+
+
+def make_vector_env(rom: str, **kwargs: Any) -> AtariVectorEnv:
+    """Return the vector environment that an id stands for, as `make_env` does."""
+    _check_no_game(rom, kwargs)
+    return AtariVectorEnv(rom, **kwargs)
+
+
+def _check_no_game(rom: str, kwargs: dict[str, Any]) -> None:
+    if "game" in kwargs:
+        raise TypeError(f"got an unexpected keyword argument 'game': the id says that it is {rom}")
+
+
+# gymnasium looks there for the modes of `render`.
+make_env.metadata = AtariEnv.metadata  # type: ignore[attr-defined]

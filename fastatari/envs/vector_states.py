@@ -5,10 +5,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.checkpoint import generator_from_values, generator_to_values, take_array, take_dict, take_int
+from fastatari.checkpoint import take_array, take_dict, take_int
 from fastatari.envs import states
 from fastatari.envs.arguments import check_env_ids
 from fastatari.envs.batches import Batches
+from fastatari.saved_generators import generator_from_values, generator_to_values
 
 Array = npt.NDArray[Any]
 

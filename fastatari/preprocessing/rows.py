@@ -17,7 +17,6 @@ Float32Array = npt.NDArray[np.float32]
 # makes floats of signed and unsigned integers together.
 ZERO, ONE, TWO, THREE = map(np.uint64, range(4))
 BYTE, LOW, EIGHT = np.uint64(0xFF), np.uint64(0xFFFF), np.uint64(8)
-EACH_BYTE = np.uint64(0x0101010101010101)
 LANES, PADDING, PAIRS = np.uint64(layout.LANES), np.uint64(layout.PADDING), np.uint64(layout.PAIRS)
 (
     HEIGHT, WIDTH, PLANE_HEIGHT, PLANE_WIDTH, STACK_NUM, CHANNEL_NUM, STAGES, IS_STACKED_LAST,
@@ -64,35 +63,54 @@ def _is_like_above(plan: Numbers, screens: Screens, count: Index, y: Index) -> b
 
 
 @part
-def _look_up(pixels: UInt8Array, pairs: UInt16Array, levels: UInt8Array) -> None:
-    """Write the levels of a row of pixels; a look-up serves two of them, or eight of one colour."""
-    sources, targets = words(pixels), words(levels)
-    for k in range(np.uint64(sources.size)):
-        word = sources[k]
-        if word == (word << EIGHT | word >> np.uint64(56)):
-            targets[k] = (np.uint64(pairs[word & LOW]) & BYTE) * EACH_BYTE
-        else:
-            targets[k] = (
-                np.uint64(pairs[word & LOW])
-                | np.uint64(pairs[word >> np.uint64(16) & LOW]) << np.uint64(16)
-                | np.uint64(pairs[word >> np.uint64(32) & LOW]) << np.uint64(32)
-                | np.uint64(pairs[word >> np.uint64(48)]) << np.uint64(48)
-            )
-    for x in range(EIGHT * np.uint64(sources.size), np.uint64(pixels.size)):
-        levels[x] = np.uint64(pairs[pixels[x]]) & BYTE
+def _look_up(word: Index, pairs: UInt16Array) -> Index:
+    """Return the levels of eight pixels; a look-up serves two of them."""
+    return (
+        np.uint64(pairs[word & LOW])
+        | np.uint64(pairs[word >> np.uint64(16) & LOW]) << np.uint64(16)
+        | np.uint64(pairs[word >> np.uint64(32) & LOW]) << np.uint64(32)
+        | np.uint64(pairs[word >> np.uint64(48)]) << np.uint64(48)
+    )
+
+
+@part
+def _pool(first: UInt8Array, second: UInt8Array, pairs: UInt16Array, levels: UInt8Array) -> None:
+    """Write the maximum of the levels of two rows of pixels, which may be the same.
+
+    Most words of eight pixels are like those left of them, and need no look-up.
+    """
+    words_a, words_b, targets = words(first), words(second), words(levels)
+    word_a = word_b = ZERO
+    level: Index = ZERO
+    for k in range(np.uint64(words_a.size)):
+        if words_a[k] != word_a or words_b[k] != word_b or k == ZERO:
+            word_a, word_b = words_a[k], words_b[k]
+            level = _look_up(word_a, pairs)
+            if word_a != word_b:
+                other = _look_up(word_b, pairs)
+                maxima = ZERO
+                for shift in range(ZERO, np.uint64(64), EIGHT):
+                    maxima |= max(level >> shift & BYTE, other >> shift & BYTE) << shift
+                level = maxima
+        targets[k] = level
+    for x in range(EIGHT * np.uint64(words_a.size), np.uint64(first.size)):
+        levels[x] = max(np.uint64(pairs[first[x]]) & BYTE, np.uint64(pairs[second[x]]) & BYTE)
 
 
 @part
 def _look_up_pooled(first: UInt8Array, second: UInt8Array, pooled: UInt8Array, levels: UInt8Array) -> None:
     """Write the levels of two rows of pixels that are pooled."""
-    sources_a, sources_b, targets = words(first), words(second), words(levels)
-    for k in range(np.uint64(sources_a.size)):
-        word = ZERO
-        for shift in range(ZERO, np.uint64(64), EIGHT):
-            pair = (sources_a[k] >> shift & BYTE) | (sources_b[k] >> shift & BYTE) << EIGHT
-            word |= np.uint64(pooled[pair]) << shift
-        targets[k] = word
-    for x in range(EIGHT * np.uint64(sources_a.size), np.uint64(first.size)):
+    words_a, words_b, targets = words(first), words(second), words(levels)
+    word_a = word_b = level = ZERO
+    for k in range(np.uint64(words_a.size)):
+        if words_a[k] != word_a or words_b[k] != word_b or k == ZERO:
+            word_a, word_b = words_a[k], words_b[k]
+            level = ZERO
+            for shift in range(ZERO, np.uint64(64), EIGHT):
+                pair = (word_a >> shift & BYTE) | (word_b >> shift & BYTE) << EIGHT
+                level |= np.uint64(pooled[pair]) << shift
+        targets[k] = level
+    for x in range(EIGHT * np.uint64(words_a.size), np.uint64(first.size)):
         levels[x] = pooled[np.uint64(first[x]) | np.uint64(second[x]) << EIGHT]
 
 
@@ -114,14 +132,13 @@ def _pool_row(
         others (uint8[n]): is written to.
     """
     pairs = row(view(plan[PAIR_LEVELS], (plan[PAIR_NUM], PAIRS), np.uint16), channel)
-    for k in range(begin, end):
-        pixels = _view_row(plan, screens, k, y)
-        if k == begin:
-            _look_up(pixels, pairs, levels)
-        else:
-            _look_up(pixels, pairs, others)
-            for x in range(plan[WIDTH]):
-                levels[x] = max(levels[x], others[x])
+    first, second = _view_row(plan, screens, begin, y), _view_row(plan, screens, min(begin + ONE, end - ONE), y)
+    _pool(first, second, pairs, levels)
+    if end - begin > TWO:
+        third = _view_row(plan, screens, TWO, y)
+        _pool(third, third, pairs, others)
+        for x in range(plan[WIDTH]):
+            levels[x] = max(levels[x], others[x])
 
 
 @part
