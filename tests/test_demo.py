@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import fastatari
 from fastatari import FrameStack
 from fastatari.cli import demo
 from fastatari.cli.main import main
@@ -77,6 +78,15 @@ def test_bad_arguments_are_named(capsys, arguments, message):
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("fastatari demo: error: ")
     assert error.endswith(message)
+
+
+def test_the_package_itself_is_the_command():
+    command = [sys.executable, "-P", "-m", "fastatari"]
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"fastatari {fastatari.__version__}\n"
+    done = subprocess.run([*command, "play"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "invalid choice: 'play'" in done.stderr
 
 
 def test_the_command_itself_needs_no_extra():

@@ -67,6 +67,7 @@ def record(engine, i, calls, moments, copy_of):
         if number in moments:
             copies[number] = copy_of(i)
         seen.append(script.go_on())
+    engine.recv(int(engine.is_pending[i]))
     return seen, copies
 
 
@@ -75,6 +76,7 @@ def assert_goes_on(engine, i, number, seen, where):
     script = Script(engine, i, number)
     for expected in seen[number:]:
         assert script.go_on() == expected, f"{where}: call {script.number}, {script.number - number} after the state"
+    engine.recv(int(engine.is_pending[i]))
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)

@@ -88,7 +88,7 @@ def test_batches_of_any_size_serve_everybody_and_give_the_same(num_threads):
         engine.close()
         expected = expected or seen
         assert seen == expected
-        if num_threads < 2:  # a thread that waits for its core keeps what it plays
+        if not num_threads:  # a thread that waits for its core keeps what it plays
             for i in range(num_envs):
                 times = np.flatnonzero(np.array(order) == i)
                 assert np.diff(times, prepend=-1).max() <= 3 * num_envs
@@ -142,11 +142,11 @@ def test_step_of_some_leaves_others_pending():
 
 
 def test_calls_that_look_at_a_pending_environment_wait_for_it():
-    engine, twin = make_engine("gymnasium", 3, 2), make_engine("gymnasium", 3)
+    engine, twin = make_engine("long steps", 3, 2), make_engine("long steps", 3)
     for each in (engine, twin):
         reset(each)
     everyone = np.arange(3)
-    for step in range(40):
+    for step in range(12):
         actions = (everyone + step) % 6
         twin.step(None, actions, None, make_out(twin, 3))
         rams = [twin.ale(i).getRAM().tolist() for i in range(3)]

@@ -47,6 +47,9 @@ def hashes(monkeypatch):
 def test_nothing_differs_from_the_real_package(preset, rom, fields):
     for module in PEERS[preset].modules:
         pytest.importorskip(module)
+    if fields and preset == "envpool":
+        # It has no budget of frames, and does not show all of a screen as high as that of Mr. Do.
+        rom, fields = "seaquest", {"max_episode_steps": 26}
     advances = []
     found = verify.compare(preset, rom, 150, seed=3, fields=fields, advance=advances.append)
     assert found.difference is None
@@ -184,7 +187,9 @@ def test_hashes_of_another_emulator_are_said_to_be(capsys, peer, hashes):
 def test_there_are_golden_hashes_of_every_preset_and_game():
     stored = golden.load()
     assert stored.keys() == PRESETS.keys()
-    assert all(entry.games.keys() == set(golden.GAMES) for entry in stored.values())
+    missing = {"envpool@1": {"journey_escape", "mr_do"}}  # whose screens it does not show in full
+    for preset, entry in stored.items():
+        assert entry.games.keys() == set(golden.GAMES) - missing.get(preset, set())
 
 
 def test_golden_hashes_are_kept_as_they_are_written(tmp_path, monkeypatch):

@@ -67,7 +67,7 @@ def _run(cpu: str) -> int:
                 # From a folder that was once the second best.
                 parts.append(part._replace(path=part.path and str(cache.bring(Path(part.path)))))
                 advance(part)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, ImportError) as error:  # numba can fail to load
         return _fail(str(error))
     seconds = time.perf_counter() - started
     for part in parts:

@@ -39,7 +39,7 @@ _BUDGETS: Mapping[str, Mapping[str, Any]] = {"envpool": {"max_episode_steps": 76
 
 def list_parts(preset: str) -> tuple[Mapping[str, Any], ...]:
     """Return the rules besides a preset's that its scenario is played with in turn."""
-    return {}, _BUDGETS.get(preset, {"max_num_frames_per_episode": 301})
+    return {}, _BUDGETS.get(preset.partition("@")[0], {"max_num_frames_per_episode": 301})
 
 
 class Digests(NamedTuple):

@@ -38,7 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="fastatari", description="Atari observations at the speed of the emulator, byte-identical to cv2's."
+        prog="fastatari",
+        description="Atari environments at several times the speed, byte-identical to the packages they replace.",
     )
     parser.add_argument("--version", action="version", version=f"fastatari {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)

@@ -5,7 +5,7 @@ from fastatari.compiler.intrinsics import call_3, call_5, draw_below, draw_word
 from fastatari.console.generators import draw
 from fastatari.console.inputs import FIRE, NOOP, PADDLE_STEP
 from fastatari.console.repeating import FIRE_FIRST, FIRE_LAST, WITHOUT_FIRE
-from fastatari.console.state import Console
+from fastatari.console.state import UINT32, Console
 from fastatari.engine import pictures
 from fastatari.engine.state import (
     CONSOLES_OWN,
@@ -33,8 +33,6 @@ UNLIMITED = 2**62
 LEAST_BUDGET = 1000
 MOST_NOOPS = 1000
 
-WORD = 0xFFFFFFFF
-
 
 def reset(e: Environment, scratch: int, flags: int) -> int:
     """Begin an episode.
@@ -51,11 +49,13 @@ def reset(e: Environment, scratch: int, flags: int) -> int:
     s, c = pointer(Setup, e.setup), pointer(Console, e.console)
     e.is_playing = 0
     e.is_seeded = flags & SEEDED
+    if flags & (SEEDED | NEW_GAME):
+        e.is_game_over = 1
     waits_for = e.waits_for
     e.waits_for = NOTHING
     if waits_for == CONSOLE:
         must_seed = reset_console(e, s, c, flags)
-    elif waits_for == GAME or e.is_game_over or s.continues == 0 or flags & NEW_GAME:
+    elif waits_for == GAME or e.is_game_over or s.continues == 0:
         if waits_for == NOTHING:
             prepare(e, s)
         must_seed = begin_game(e, s, c, flags)
@@ -82,6 +82,9 @@ def begin_game(e: Environment, s: Setup, c: Console, flags: int) -> int:
     if flags & SEEDED and e.is_seeded == 0 and s.seeds_again:
         e.waits_for = GAME
         return 1
+    # A game that begins among the no-ops after a lost life is counted on, as envpool does.
+    e.episode_return = e.episode_length = 0
+    e.frames_left = s.frame_limit if s.frame_limit else UNLIMITED
     e.noops = draw_noops(e, s)
     e.noops_left = e.noops
     e.fires_frame = int(s.fires == FRAME_BEFORE or s.fires == FRAME_AFTER)
@@ -104,7 +107,7 @@ def draw_uniform(e: Environment, s: Setup) -> int:
     """
     while True:
         product = draw(e.noop_generator) * s.noop_max
-        if product & WORD >= s.noop_remainder:
+        if product & UINT32 >= s.noop_remainder:
             return product >> 32
 
 
@@ -112,7 +115,7 @@ def draw_integer(e: Environment, s: Setup) -> int:
     """Draw an integer below `noop_max` as `numpy.random.Generator.integers` does, by the same method."""
     while s.noop_max > 1:
         product = draw_word(e.draw_word, e.draw_state) * s.noop_max
-        if product & WORD >= s.noop_remainder:
+        if product & UINT32 >= s.noop_remainder:
             return product >> 32
     return 0
 
@@ -131,8 +134,6 @@ def reset_console(e: Environment, s: Setup, c: Console, flags: int) -> int:
     e.sticky_units = PADDLE_STEP
     e.is_new_game = 1
     e.shows_pair = 0
-    e.episode_return = 0
-    e.episode_length = 0
     opening = choose_opening(e, s, c)
     played = call_3(s.begin, address(c), s.starts, opening)
     e.has_failed |= int(played < 0)
@@ -274,8 +275,6 @@ def begin_episode(e: Environment, s: Setup, c: Console, scratch: int) -> None:
         elif s.end_rule == STALE:
             pictures.take_pair(e, c, 0, c.current)
     e.lives = e.reference = c.lives
-    if e.episode_length == 0:
-        e.frames_left = s.frame_limit if s.frame_limit else UNLIMITED
     if s.continues_by_opening:
         e.is_game_over = 0
     e.has_begun = 1

@@ -130,6 +130,9 @@ class PlainEnvironment:
     def _begin_game(self) -> list[UInt8Array]:
         """Reset the game and play what follows; return the screens of a first plane."""
         self._reset_game()
+        # A game that begins among the no-ops after a lost life is counted on, as envpool does.
+        self.episode_return = self.episode_length = self.frames_of_steps = 0
+        self.begin_time = time.perf_counter()
         return self._play_opening()
 
     def _go_on(self) -> list[UInt8Array]:
@@ -148,8 +151,6 @@ class PlainEnvironment:
                 self._seed = None  # gymnasium's wrappers pass it on to a second reset, ale-py has used it up
         self.console.reset()
         self._is_new_game = True
-        self.episode_return = self.episode_length = self.frames_of_steps = 0
-        self.begin_time = time.perf_counter()
 
     def _play_opening(self) -> list[UInt8Array]:
         """Play no-ops and frames of FIRE; return the screens of a first plane."""

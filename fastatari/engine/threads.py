@@ -93,6 +93,7 @@ class Threads:
         if self._is_started:
             return
         q, wanted = self.queue, self._num_threads
+        self._finalizer()  # ends those that run already, if an exception cut this off
         q.stops = 0
         q.spins = count_spins()
         self._table = np.zeros(wanted * THREAD_SIZE + 64, np.uint8)
@@ -101,7 +102,6 @@ class Threads:
         self._memory[1:] = [self._arrays.make_scratch() for _ in range(wanted)]
         threads: list[threading.Thread] = []
         # Whoever ends this engine in whatever way ends those that run then.
-        self._finalizer.detach()
         self._finalizer = weakref.finalize(self, _stop, self._functions, q, threads)
         error = None
         try:
