@@ -16,7 +16,12 @@ from fastatari.engine.plain import PlainEngine
 from fastatari.engine.state import CONSOLES_OWN, NUMPYS
 
 GENERATORS = ["MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"]
-SLOW = {"shorter games", "long steps", "lives of frames", "short games of ale", "short games", "ends in openings"}
+# Those that show what others do not; the twin of all rules is compared with elsewhere.
+SOME = [
+    "gymnasium", "sb3", "sb3 cleared", "cleanrl", "ale", "ale going on", "envpool", "envpool same", "sticky",
+    "one screen", "one frame", "colour", "ram", "cut frames", "partial frames", "pal", "super chip", "dpc",
+    "short games of envpool",
+]  # fmt: skip
 
 
 def make_plain(game, rules, num_envs, mode, num_threads):
@@ -39,9 +44,9 @@ def assert_same_play(engines, calls, where):
         assert_same(mine, theirs, f"{where}, call {mine['call']}")
 
 
-@pytest.mark.parametrize("name", CONFIGURATIONS)
+@pytest.mark.parametrize("name", SOME)
 def test_compiled_engine_shows_what_the_plain_one_shows(name):
-    assert_same_play(make_both(name, 1), 8 if name in SLOW else 25, name)
+    assert_same_play(make_both(name, 1), 25, name)
 
 
 def test_lives_that_rise_and_fall_within_a_step_are_those_of_the_plain_engine():

@@ -150,7 +150,10 @@ def test_exceptions_at_any_line_of_the_first_step_leave_environments_usable():
         check_allowed(engine, before, after, f"line {line}")
         if line % 5 == 0:
             go_on(engine, twin, f"line {line}")
+        prepare_step(engine)()
+        assert len(find_threads()) == 2
         engine.close()
+        assert not find_threads()
         if not is_cut:
             break
     assert line > 30

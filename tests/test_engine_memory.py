@@ -334,6 +334,6 @@ def test_bounds_notice_an_index(monkeypatch):
     with pytest.raises(IndexError, match="index -1 is out of bounds"):
         bounds.pointer(Pointer64, planes.ctypes.data)[-1] = 0
     own.environments[0].newest = -2
-    with pytest.raises(IndexError, match="is in no array|where there are"):
+    with pytest.raises(IndexError, match=r"is in no array|where there are"):
         engine.step(None, np.array([0]), None, engines.make_out(engine, 1))
     engine.threads.queue.finished += 1  # who closes the engine would wait for that step
