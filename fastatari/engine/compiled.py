@@ -34,8 +34,8 @@ class CompiledEngine:
         rules (AtariRules): the rules.
         num_envs (int): how many environments, n.
         autoreset_mode (AutoresetMode): when an environment is reset after the end of an episode.
-        num_threads (int | None): how many threads step them; 0 for the caller's own; None for one a core, or for the
-            caller's own if there is one core.
+        num_threads (int | None): see `interface.Engine`; 0 for the caller's alone; None for one a core, or for the
+            caller's alone if there is one core.
 
     Attributes:
         arrays (Arrays): where everything lies.

@@ -34,7 +34,7 @@ class Engine(Protocol):
         rules (AtariRules): all that decides what is computed.
         console ("fastatari" | "ale"): whose emulator plays.
         num_envs (int): how many environments there are, n.
-        num_threads (int): how many threads play besides the caller's.
+        num_threads (int): how many threads play what `send` was given; in `step`, the caller's plays instead of one.
         autoreset_mode (AutoresetMode): when an environment is reset after the end of an episode.
         action_meanings (tuple[str, ...]): the names of the actions, by index.
         screen_shape (tuple[int, int]): height H and width W of the screens.
@@ -98,7 +98,9 @@ class Engine(Protocol):
         strengths: npt.NDArray[np.float32] | None,
         out: Observations,
     ) -> None:
-        """Do what `send` does, wait for these environments and no others, and write their observations.
+        """Do what `send` does, wait until these environments are ready, and write their observations.
+
+        It may wait for others that are pending, too, which stay pending.
 
         Args:
             env_ids (int64[m] | None): which environments; None for all.

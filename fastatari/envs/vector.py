@@ -56,8 +56,9 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
             ``info["final_obs"]`` and ``info["final_info"]`` (``SAME_STEP``); or by the caller (``DISABLED``).
         batch_size (int, optional): how many environments `recv` waits for, b: by default all. With fewer, it returns
             those that are ready first.
-        num_threads (int, optional): how many threads play; by default one for each core that this process may use, at
-            most one for each environment; 0 for the caller's alone. What is computed does not depend on it.
+        num_threads (int, optional): how many threads play what `send` was given; in `step`, the caller's plays instead
+            of one of them. By default one for each core that this process may use, at most one for each environment; 0
+            for the caller's alone. What is computed does not depend on it.
         copy (bool): whether observations are the caller's for ever. If not, they are valid until the call after the
             next of `step`, `recv`, `reset` and `load_state`.
         render_mode ("rgb_array", optional): whether `render` returns the screens.
@@ -69,7 +70,7 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
 
     Attributes:
         num_envs (int): n.
-        num_threads (int): the number of threads besides the caller's.
+        num_threads (int): as above.
         batch_size (int): b.
         rules (AtariRules): all that decides what is computed.
         autoreset_mode (AutoresetMode): as above.
