@@ -7,9 +7,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-# What `select.poll` takes is an int of milliseconds.
-_MOST_SECONDS = 1_000_000
-
 
 def to_int(name: str, value: Any) -> int:
     """Return an integer of any type but boolean as an int.
@@ -39,21 +36,6 @@ def check_integer(name: str, value: Any, least: int, most: int | None = None) ->
     if number < least:
         raise ValueError(f"`{name}` must be at least {least}, got {number}")
     return number
-
-
-def check_seconds(name: str, value: Any) -> float | None:
-    """Return a number of seconds as a float, or None.
-
-    Raises:
-        TypeError: `value` is neither a number nor None.
-        ValueError: it is not positive, or too many for `select.poll`.
-    """
-    if value is None:
-        return None
-    seconds = to_float(name, value)
-    if not 0 < seconds <= _MOST_SECONDS:
-        raise ValueError(f"`{name}` must be positive and at most {_MOST_SECONDS}, or None, got {seconds}")
-    return seconds
 
 
 def to_float(name: str, value: Any) -> float:

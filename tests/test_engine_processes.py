@@ -121,3 +121,46 @@ sys.stdout.write("done")
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
 def test_parents_and_children_go_on_after_a_fork():
     assert run(_FORK) == "done"
+
+
+_FORK_BESIDE = """
+import os, threading, time
+import numpy as np
+from engines import make_engine, make_out, play, reset
+
+forks, is_over = [], threading.Event()
+
+def fork():
+    while not is_over.is_set():
+        pid = os.fork()
+        if not pid:
+            os._exit(0)
+        forks.append(os.waitpid(pid, 0)[1])
+
+engine, twin = make_engine("sticky", 8, 2), make_engine("sticky", 8, 0)
+reset(engine)
+reset(twin)
+forker = threading.Thread(target=fork)
+forker.start()
+out, expected = make_out(engine, 8), make_out(twin, 8)
+end = time.monotonic() + 2
+try:
+    while time.monotonic() < end and not engine.needs_reset.any():
+        engine.step(None, np.zeros(8, int), None, out)
+        twin.step(None, np.zeros(8, int), None, expected)
+        assert (out == expected).all()
+        engine.send(np.arange(8), np.zeros(8, int))
+        twin.send(np.arange(8), np.zeros(8, int))
+        for _ in range(8):
+            engine.recv(1)
+            twin.recv(1)
+finally:
+    is_over.set()
+    forker.join()
+assert forks and not any(forks), forks
+print("done")
+"""
+
+
+def test_a_thread_forks_while_another_steps():
+    assert run(_FORK_BESIDE, options=["-W", "ignore::DeprecationWarning"]) == "done\n"

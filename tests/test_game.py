@@ -1,3 +1,5 @@
+import copy
+
 import gymnasium
 import numpy as np
 import pytest
@@ -153,3 +155,11 @@ def test_game_shows_its_rom_and_its_emulator():
         game.step(action)
         assert game.ale.lives() == game.lives
         assert game.ale.getRAM().any()
+
+
+def test_a_shallow_copy_counts_for_itself():
+    game = Game(0)
+    game.reset()
+    copied = copy.copy(game)
+    copied.step(0)
+    assert (len(copied.rewards), len(game.rewards)) == (1, 0)

@@ -3,6 +3,7 @@ import pickle
 import subprocess
 import sys
 
+import gymnasium
 import numpy as np
 import pytest
 from environments import SHORT, assert_same
@@ -215,3 +216,35 @@ def test_a_state_with_a_damaged_environment_changes_nothing(pair):
         with pytest.raises(ValueError, match=message):
             env.load_state(checkpoint.pack("AtariVectorEnv", values, arrays | {name: array}))
     assert_same(env.step([1, 2, 3, 0]), twin.step([1, 2, 3, 0]))
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED])
+def test_an_episode_that_is_over_needs_a_reset_in_another_environment(console, mode):
+    arguments = {"preset": "cleanrl", "max_episode_steps": 3, "console": console}
+    env, other = AtariVectorEnv("breakout", 1, autoreset_mode=mode, **arguments), AtariEnv("breakout", **arguments)
+    env.reset(seed=1)
+    for _ in range(3):
+        truncated = env.step([0])[3]
+    assert truncated.all()
+    other.reset(seed=2)
+    other.restore_state(env.call("clone_state")[0])
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        other.step(0)
+    other.reset()
+    other.step(0)
+
+
+def test_a_shallow_copy_has_its_own_turns():
+    env = AtariVectorEnv("breakout", 4, batch_size=2)
+    env.reset(seed=1)
+    copied = copy.copy(env)
+    first, _ = env.recv()[::4]
+    second, _ = copied.recv()[::4]
+    assert np.array_equal(first, second)
+
+
+def test_generators_that_share_what_they_draw_from_are_refused():
+    env = AtariVectorEnv("breakout", 2)
+    bits = np.random.MT19937(0)
+    with pytest.raises(ValueError, match="`values` must be 2 different generators"):
+        env.set_attr("np_random", [np.random.Generator(bits), np.random.Generator(bits)])

@@ -135,12 +135,14 @@ class CompiledEngine:
         """Begin a step in some environments. See `Engine.send`."""
         self.threads.start()
         self._set_actions(env_ids, actions, strengths)
-        self._functions.submit(self.threads.address, env_ids.ctypes.data, len(env_ids), 0, 0)
+        with self.threads.caller:
+            self._functions.submit(self.threads.address, env_ids.ctypes.data, len(env_ids), 0, 0)
 
     def recv(self, count: int) -> Int64Array:
         """Wait until some of the pending environments are ready. See `Engine.recv`."""
         env_ids = np.empty(count, np.int64)
-        self._functions.receive(self.threads.address, count, env_ids.ctypes.data)
+        with self.threads.caller:
+            self._functions.receive(self.threads.address, count, env_ids.ctypes.data)
         env_ids.sort()
         self._note_times(env_ids)
         return env_ids
@@ -157,7 +159,8 @@ class CompiledEngine:
         self._set_actions(env_ids, actions, strengths)
         target = np.empty(out.shape, np.uint8) if self.rules.scale_obs else out
         place = 0 if env_ids is None else env_ids.ctypes.data
-        self._functions.step_all(self.threads.address, place, len(actions), target.ctypes.data)
+        with self.threads.caller:
+            self._functions.step_all(self.threads.address, place, len(actions), target.ctypes.data)
         if self.rules.scale_obs:
             _scale(target, out)
         self._note_times(env_ids)

@@ -12,7 +12,7 @@ from fastatari.engine.arrays import Arrays
 from fastatari.engine.clones import BEGIN, SIZE, Clone, Contents, Sizes, from_bytes
 from fastatari.engine.results import FLAGS
 from fastatari.engine.seeding import Generators
-from fastatari.engine.state import TWO_SCREENS
+from fastatari.engine.state import NEXT_STEP, TWO_SCREENS
 from fastatari.engine.threads import Threads
 
 _HAS_FINAL = FLAGS.index("has_final")
@@ -123,4 +123,6 @@ class Copier:
         self._begin_times[i] = time.perf_counter() - float(arrays.results.row("episode_seconds")[i])
         if contents.is_pending:
             self._threads.add_done(i)
-        arrays.needs_reset[i] = contents.needs_reset
+        # It may have been of an engine where the next step resets, or the same one did.
+        is_over = e.has_begun and not e.is_playing and arrays.setup.autoreset != NEXT_STEP
+        arrays.needs_reset[i] = contents.needs_reset or is_over

@@ -177,7 +177,7 @@ class Engine(Protocol):
     def load(self, env_id: int, data: bytes) -> None:
         """Go on from what `save` returned, of any environment of the same game and rules on the same console.
 
-        An environment whose episode is over then needs a reset, except in ``NEXT_STEP``.
+        An environment whose episode is over then needs a reset, except from ``NEXT_STEP`` to ``NEXT_STEP``.
 
         Raises:
             ValueError: the state is damaged, or of another game or console. Nothing has changed. That the rules are the

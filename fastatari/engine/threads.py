@@ -86,6 +86,8 @@ class Threads:
         q.caller_plays, q.find_core = 1, _find_core_function()
         self._is_started = num_threads == 0
         self._finalizer: Any = weakref.finalize(self, lambda: None)
+        # Held while a thread waits for others as the caller, whom there can be one of: another may fork meanwhile.
+        self.caller = threading.RLock()
         _ALL.add(self)
 
     def start(self) -> None:
@@ -149,7 +151,8 @@ class Threads:
 
     def finish(self) -> None:
         """Wait until no thread does anything."""
-        self._functions.finish(self.address)
+        with self.caller:
+            self._functions.finish(self.address)
 
     def stop(self) -> None:
         """End the threads. They are started again if there is something to do."""
@@ -160,7 +163,7 @@ class Threads:
     def renew(self) -> None:
         """Note, in a forked process, that there are no threads."""
         self._finalizer.detach()
-        self._lock = _Lock()
+        self._lock, self.caller = _Lock(), threading.RLock()
         self.queue.caller_lock = self._lock.address
         self.queue.thread_num = 0
         self._is_started = self._num_threads == 0
@@ -219,15 +222,28 @@ def count_spins() -> int:
 _ALL: "weakref.WeakSet[Threads]" = weakref.WeakSet()
 
 
+# What a thread that forks holds, by its number.
+_HELD: dict[int, list[Threads]] = {}
+
+
 def _finish_all() -> None:
-    for threads in list(_ALL):
+    held = _HELD.setdefault(threading.get_ident(), [])
+    for threads in sorted(_ALL, key=id):  # in one order, if several threads fork
+        threads.caller.acquire()
+        held.append(threads)
         threads.finish()
 
 
+def _release_all() -> None:
+    for threads in _HELD.pop(threading.get_ident(), []):
+        threads.caller.release()
+
+
 def _renew_all() -> None:
+    _HELD.clear()
     for threads in list(_ALL):
         threads.renew()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_finish_all, after_in_child=_renew_all)
+    os.register_at_fork(before=_finish_all, after_in_parent=_release_all, after_in_child=_renew_all)

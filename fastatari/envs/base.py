@@ -1,7 +1,8 @@
 """`OnEngine`: what the environments have in common, which is an engine, and how they are opened, copied and closed."""
 
+import copy
 import math
-from typing import Any
+from typing import Any, Self
 
 import gymnasium.error
 from gymnasium.vector import AutoresetMode
@@ -73,7 +74,9 @@ class OnEngine:
         Raises:
             gymnasium.error.ResetNeeded: one had none.
         """
-        if not self._engine.results.has_begun.all():
+        engine = self._engine
+        # The results of what is pending are being written.
+        if not (engine.is_pending | engine.results.has_begun).all():
             raise gymnasium.error.ResetNeeded(f"Cannot call `{name}` before calling `reset`.")
 
     def _close_engine(self) -> None:
@@ -81,6 +84,9 @@ class OnEngine:
         if engine is not None:
             del self._infos  # which refer to it
             engine.close()
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)  # what it has is its own, as its engine is
 
     def __getstate__(self) -> dict[str, Any]:
         engine = self._engine_or_none

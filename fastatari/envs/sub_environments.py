@@ -70,7 +70,7 @@ class SubEnvironments(Batches):
         generators = list(values) if isinstance(values, Sequence) else [values]
         for generator in generators:
             check_generator(generator)
-        if len({id(generator) for generator in generators}) != self.num_envs:
+        if len({id(generator.bit_generator) for generator in generators}) != self.num_envs:
             raise ValueError(
                 f"`values` must be {self.num_envs} different generators, one for each environment, got "
                 f"{len(generators)} values"
