@@ -298,7 +298,9 @@ def test_human_mode_shows_each_frame():
 # The same on both consoles.
 
 
-@pytest.mark.parametrize("rom", ROMS)
+@pytest.mark.parametrize(
+    "rom", [*ROMS[::3], *(pytest.param(rom, marks=pytest.mark.sweep) for rom in ROMS if rom not in ROMS[::3])]
+)
 def test_starts_are_those_on_ale_py(rom):
     fields = {"noop_max": 3, "max_num_frames_per_episode": 36}
     mine, theirs = (AtariEnv(rom, console=each, **fields) for each in CONSOLES)

@@ -20,6 +20,8 @@ import os, signal, sys, time
 import numpy as np
 from fastatari import AtariVectorEnv, Worker
 
+# A shell's background jobs ignore it, and so would this program.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 {start}
 
 def make_workers():
