@@ -60,7 +60,9 @@ def test_game_ends_an_episode_when_a_game_without_lives_is_over():
     assert -21 <= ends[0]["reward"] <= 21
 
 
-@pytest.mark.parametrize("rom", ROMS)
+@pytest.mark.parametrize(
+    "rom", [pytest.param(rom, marks=[] if index % 3 == 1 else pytest.mark.sweep) for index, rom in enumerate(ROMS)]
+)
 def test_game_starts_and_restarts_as_labml_with_every_rom(rom):
     play_side_by_side(rom, 28, reset_every=5)
 
