@@ -7,6 +7,7 @@ import ale_py
 import ale_py.roms
 import cv2
 import numpy as np
+import pytest
 
 from fastatari.cli.reference import ReferenceGame, ReferenceWorker
 from fastatari.palette import rgb_table
@@ -16,6 +17,7 @@ __all__ = [
     "ReferenceGame",
     "ReferenceWorker",
     "StackTwin",
+    "a_third_of_roms",
     "area_sums",
     "cv2_gray",
     "make_plane",
@@ -29,6 +31,13 @@ ROMS = [
     for rom in ale_py.roms.get_all_rom_ids()
     if ale_py.ALEInterface.isSupportedROM(ale_py.roms.get_rom_path(rom)) is not None
 ]
+
+
+def a_third_of_roms(first):
+    """All ROMs as parameters, of which every third from one on is tested always, and the others in a sweep."""
+    return [
+        pytest.param(rom, marks=[] if number % 3 == first else pytest.mark.sweep) for number, rom in enumerate(ROMS)
+    ]
 
 
 def cv2_gray(rgb):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from environments import STARTS, assert_same, assert_same_play, play, play_on
 from gymnasium.utils.env_checker import check_env
-from reference import ROMS
+from reference import ROMS, a_third_of_roms
 
 from fastatari import PRESETS, InvalidAction
 from fastatari.compiler import cache
@@ -298,9 +298,7 @@ def test_human_mode_shows_each_frame():
 # The same on both consoles.
 
 
-@pytest.mark.parametrize(
-    "rom", [*ROMS[::3], *(pytest.param(rom, marks=pytest.mark.sweep) for rom in ROMS if rom not in ROMS[::3])]
-)
+@pytest.mark.parametrize("rom", a_third_of_roms(0))
 def test_starts_are_those_on_ale_py(rom):
     fields = {"noop_max": 3, "max_num_frames_per_episode": 36}
     mine, theirs = (AtariEnv(rom, console=each, **fields) for each in CONSOLES)
@@ -938,3 +936,12 @@ def test_metadata_are_the_own_ones_of_an_environment():
     assert (first.metadata["render_fps"], second.metadata["render_fps"]) == (9, 15)
     assert "autoreset_mode" not in second.metadata
     assert "autoreset_mode" not in AtariEnv.metadata
+
+
+def test_the_emulator_is_one_object():
+    env = AtariEnv("pong")
+    env.reset(seed=0)
+    ale = env.ale
+    env.step(0)
+    assert env.ale is ale
+    assert ale.getEpisodeFrameNumber() == env.ale.getEpisodeFrameNumber() > 0

@@ -3,7 +3,7 @@ import copy
 import gymnasium
 import numpy as np
 import pytest
-from reference import ROMS, ReferenceGame
+from reference import ROMS, ReferenceGame, a_third_of_roms
 
 from fastatari.envs import game as game_module
 from fastatari.envs.game import Game
@@ -60,9 +60,7 @@ def test_game_ends_an_episode_when_a_game_without_lives_is_over():
     assert -21 <= ends[0]["reward"] <= 21
 
 
-@pytest.mark.parametrize(
-    "rom", [pytest.param(rom, marks=[] if index % 3 == 1 else pytest.mark.sweep) for index, rom in enumerate(ROMS)]
-)
+@pytest.mark.parametrize("rom", a_third_of_roms(1))
 def test_game_starts_and_restarts_as_labml_with_every_rom(rom):
     play_side_by_side(rom, 28, reset_every=5)
 

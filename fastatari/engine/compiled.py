@@ -83,6 +83,7 @@ class CompiledEngine:
             self.results.row(name) for name in ("is_reset", "episode_length", "episode_seconds")
         )
         self._everyone = np.arange(num_envs)
+        self._ales: dict[int, ALEInterface] = {}
         self._copier = Copier(arrays, self.generators, self.threads, self.begin_times)
         for i in range(num_envs):
             loader.rewind(arrays.consoles, i)
@@ -135,14 +136,12 @@ class CompiledEngine:
         """Begin a step in some environments. See `Engine.send`."""
         self.threads.start()
         self._set_actions(env_ids, actions, strengths)
-        with self.threads.caller:
-            self._functions.submit(self.threads.address, env_ids.ctypes.data, len(env_ids), 0, 0)
+        self.threads.submit(env_ids.ctypes.data, len(env_ids))
 
     def recv(self, count: int) -> Int64Array:
         """Wait until some of the pending environments are ready. See `Engine.recv`."""
         env_ids = np.empty(count, np.int64)
-        with self.threads.caller:
-            self._functions.receive(self.threads.address, count, env_ids.ctypes.data)
+        self.threads.receive(count, env_ids.ctypes.data)
         env_ids.sort()
         self._note_times(env_ids)
         return env_ids
@@ -159,8 +158,7 @@ class CompiledEngine:
         self._set_actions(env_ids, actions, strengths)
         target = np.empty(out.shape, np.uint8) if self.rules.scale_obs else out
         place = 0 if env_ids is None else env_ids.ctypes.data
-        with self.threads.caller:
-            self._functions.step_all(self.threads.address, place, len(actions), target.ctypes.data)
+        self.threads.step_all(place, len(actions), target.ctypes.data)
         if self.rules.scale_obs:
             _scale(target, out)
         self._note_times(env_ids)
@@ -212,7 +210,9 @@ class CompiledEngine:
     def ale(self, env_id: int) -> Any:
         """Return an `ALEInterface` that shows the console of an environment. See `Engine.ale`."""
         self._wait_for(env_id)
-        return ALEInterface.show(self.arrays.consoles, env_id)
+        if env_id not in self._ales:  # made once: that takes 0.6 ms, and programs look at it in every step
+            self._ales[env_id] = ALEInterface.show(self.arrays.consoles, env_id)
+        return self._ales[env_id]
 
     def np_random(self, env_id: int) -> np.random.Generator:
         """Return the generator of an environment's no-ops, and maybe of what sticks. See `Engine.np_random`."""

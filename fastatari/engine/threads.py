@@ -86,8 +86,8 @@ class Threads:
         q.caller_plays, q.find_core = 1, _find_core_function()
         self._is_started = num_threads == 0
         self._finalizer: Any = weakref.finalize(self, lambda: None)
-        # Held while a thread waits for others as the caller, whom there can be one of: another may fork meanwhile.
-        self.caller = threading.RLock()
+        # Held by who is the caller, whom there can be one of: another thread may fork meanwhile.
+        self._caller = threading.RLock()
         _ALL.add(self)
 
     def start(self) -> None:
@@ -144,15 +144,40 @@ class Threads:
             arguments = self._functions, self.address, address, cores[number] if is_pinned else None, memory
             yield threading.Thread(target=_serve, args=arguments, name=f"fastatari-{number}", daemon=True)
 
+    def submit(self, env_ids: int, count: int) -> None:
+        """Ask environments for a step. See `queue.submit`."""
+        with self._caller:
+            self._functions.submit(self.address, env_ids, count, 0, 0)
+
+    def receive(self, count: int, env_ids: int) -> None:
+        """Wait for some of those that were asked. See `queue.receive`."""
+        with self._caller:
+            self._functions.receive(self.address, count, env_ids)
+
+    def step_all(self, env_ids: int, count: int, out: int) -> None:
+        """Step environments. See `queue.step_all`."""
+        with self._caller:
+            self._functions.step_all(self.address, env_ids, count, out)
+
     def add_done(self, i: int) -> None:
         """Note that an environment was asked for a step that is done, while no other is being played."""
-        self.finish()
-        self._functions.add_done(self.address, i)
+        with self._caller:
+            self.finish()
+            self._functions.add_done(self.address, i)
 
     def finish(self) -> None:
         """Wait until no thread does anything."""
-        with self.caller:
+        with self._caller:
             self._functions.finish(self.address)
+
+    def hold(self) -> None:
+        """Wait until no thread does anything, and let no other be the caller until `release`."""
+        self._caller.acquire()
+        self.finish()
+
+    def release(self) -> None:
+        """Let others be the caller again."""
+        self._caller.release()
 
     def stop(self) -> None:
         """End the threads. They are started again if there is something to do."""
@@ -163,7 +188,7 @@ class Threads:
     def renew(self) -> None:
         """Note, in a forked process, that there are no threads."""
         self._finalizer.detach()
-        self._lock, self.caller = _Lock(), threading.RLock()
+        self._lock, self._caller = _Lock(), threading.RLock()
         self.queue.caller_lock = self._lock.address
         self.queue.thread_num = 0
         self._is_started = self._num_threads == 0
@@ -229,14 +254,13 @@ _HELD: dict[int, list[Threads]] = {}
 def _finish_all() -> None:
     held = _HELD.setdefault(threading.get_ident(), [])
     for threads in sorted(_ALL, key=id):  # in one order, if several threads fork
-        threads.caller.acquire()
         held.append(threads)
-        threads.finish()
+        threads.hold()
 
 
 def _release_all() -> None:
     for threads in _HELD.pop(threading.get_ident(), []):
-        threads.caller.release()
+        threads.release()
 
 
 def _renew_all() -> None:
