@@ -39,7 +39,7 @@ _BIT, _NATURAL, _INTEGER = (0, 1), (0, 2**62), (-(2**62), 2**62)
 # The least and the most that a field may hold.
 _LIMITS = {
     "has_begun": _BIT, "is_playing": _BIT, "is_game_over": _BIT, "lives": _INTEGER, "reference": _INTEGER,
-    "frames_left": _NATURAL, "noop_draws": _BIT, "noops": _NATURAL, "raw_reward": _INTEGER,
+    "frames_left": _NATURAL, "noop_draws": _BIT, "noops": _NATURAL,
     "episode_return": _INTEGER, "episode_length": _NATURAL, "sticky_action": (0, NUM_ACTIONS - 1),
     "sticky_units": (0, 2**30), "is_complete": _BIT,
 }  # fmt: skip

@@ -115,7 +115,6 @@ class Environment(ctypes.Structure):
     frames_left: i64  # of the budget
     noop_draws: i64  # who draws how many no-ops there are: ale-py's generator, CONSOLES_OWN, or NUMPYS
     noops: i64  # how many followed the last reset of the game
-    raw_reward: i64  # of the last step
     episode_return: i64
     episode_length: i64
     sticky_action: i64  # of NUMPYS

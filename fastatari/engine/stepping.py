@@ -71,7 +71,6 @@ def step(e: Environment, s: Setup, scratch: int, action: int, units: int) -> Non
     is_life_lost = int(c.lives < e.lives)
     e.lives = c.lives
     e.frames_left -= frames
-    e.raw_reward = raw_reward
     e.episode_return += raw_reward
     e.episode_length += 1
 
