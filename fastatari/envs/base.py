@@ -2,11 +2,14 @@
 
 import copy
 import math
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import gymnasium.error
+import numpy as np
+import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
+from fastatari.checks import check_choice, check_flag
 from fastatari.engine.interface import Engine
 from fastatari.engine.making import make_engine
 from fastatari.envs.actions import Actions
@@ -14,6 +17,9 @@ from fastatari.envs.buffers import BUFFER_NUM, ObservationBuffers
 from fastatari.envs.infos import InfoReader
 from fastatari.resources import check_memory
 from fastatari.rules import AtariRules
+
+RenderScreen = Literal["last", "pooled"]
+RENDER_SCREENS: tuple[RenderScreen, ...] = ("last", "pooled")
 
 # Attributes that a copy makes anew.
 _OF_ENGINE = {"_engine_or_none", "_actions", "_infos", "_buffers"}
@@ -31,6 +37,7 @@ class OnEngine:
     _engine_arguments: dict[str, Any]
     _has_statistics = False
     _has_ram = False
+    _is_pooled = False  # whether `render` shows both screens of a plane
     _copies = True
     _row_num = 1  # how many observations a batch has
 
@@ -74,10 +81,24 @@ class OnEngine:
         Raises:
             gymnasium.error.ResetNeeded: one had none.
         """
-        engine = self._engine
-        # The results of what is pending are being written.
-        if not (engine.is_pending | engine.results.has_begun).all():
+        if not self._have_begun().all():
             raise gymnasium.error.ResetNeeded(f"Cannot call `{name}` before calling `reset`.")
+
+    def _have_begun(self) -> npt.NDArray[np.bool_]:
+        """Return which environments had a reset, bool[n]; results of what is pending are being written, so not read."""
+        engine = self._engine
+        return engine.is_pending | engine.results.has_begun
+
+    def _set_options(self, render_screen: Any, episode_statistics: Any, info_ram: Any) -> None:
+        """Check and keep the arguments that `AtariEnv` and `AtariVectorEnv` have besides those of an engine.
+
+        Raises:
+            TypeError, ValueError: one is not allowed.
+        """
+        check_choice("render_screen", render_screen, RENDER_SCREENS)
+        self._is_pooled = render_screen == "pooled"
+        self._has_statistics = check_flag("episode_statistics", episode_statistics)
+        self._has_ram = check_flag("info_ram", info_ram)
 
     def _close_engine(self) -> None:
         engine, self._engine_or_none = self._engine_or_none, None

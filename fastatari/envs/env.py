@@ -9,20 +9,18 @@ import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
-from fastatari.checks import check_choice, check_flag
+from fastatari.checks import check_choice
 from fastatari.engine.interface import ConsoleName, Engine
 from fastatari.envs import states
 from fastatari.envs.actions import list_keys
 from fastatari.envs.arguments import check_generator, check_names, check_options
-from fastatari.envs.base import OnEngine
+from fastatari.envs.base import OnEngine, RenderScreen
 from fastatari.envs.states import State
 from fastatari.rules import AtariRules
 
 Observation = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 RenderMode = Literal["human", "rgb_array"]
-RenderScreen = Literal["last", "pooled"]
 
-RENDER_SCREENS: tuple[RenderScreen, ...] = ("last", "pooled")
 
 _ONLY = np.zeros(1, np.int64)
 
@@ -130,11 +128,8 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
         self.rules = AtariRules.from_preset(preset, **overrides)
         if render_mode is not None:
             check_choice("render_mode", render_mode, self.metadata["render_modes"])
-        check_choice("render_screen", render_screen, RENDER_SCREENS)
         self.render_mode = render_mode
-        self._is_pooled = render_screen == "pooled"
-        self._has_statistics = check_flag("episode_statistics", episode_statistics)
-        self._has_ram = check_flag("info_ram", info_ram)
+        self._set_options(render_screen, episode_statistics, info_ram)
         self._np_random_seed = -1  # what gymnasium says of a generator whose seed is not known
         # gymnasium's wrappers write to it, which must not reach other environments.
         self.metadata = {**self.metadata, "render_fps": self.rules.render_fps}

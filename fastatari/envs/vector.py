@@ -20,8 +20,8 @@ from fastatari.envs.arguments import (
     check_seeds,
     is_single_seed,
 )
+from fastatari.envs.base import RenderScreen
 from fastatari.envs.batches import Array, Int64Array, StepResult
-from fastatari.envs.env import RENDER_SCREENS, RenderScreen
 from fastatari.envs.spaces import make_batch_space
 from fastatari.envs.sub_environments import SubEnvironments
 from fastatari.envs.vector_states import SavedStates
@@ -130,10 +130,8 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
             num_threads = check_integer("num_threads", num_threads, least=0)
         self._copies = check_flag("copy", copy)
         check_choice("render_mode", render_mode, (None, "rgb_array"))
-        check_choice("render_screen", render_screen, RENDER_SCREENS)
-        self.render_mode, self._is_pooled = render_mode, render_screen == "pooled"
-        self._has_statistics = check_flag("episode_statistics", episode_statistics)
-        self._has_ram = check_flag("info_ram", info_ram)
+        self.render_mode = render_mode
+        self._set_options(render_screen, episode_statistics, info_ram)
         self.metadata = {
             "render_modes": ["rgb_array"],
             "render_fps": rules.render_fps,
@@ -322,7 +320,7 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
             raise ValueError("`env_id` and `options['reset_mask']` must not be given both")
         if self.batch_size < self.num_envs:
             raise ValueError("`options['reset_mask']` needs a batch of all environments; say which by `env_id` instead")
-        if not (self._engine.results.has_begun | mask).all():
+        if not (self._have_begun() | mask).all():
             raise gymnasium.error.ResetNeeded("Cannot reset some environments before all were reset.")
         if self._count_pending():
             self._raise_pending("reset")
