@@ -27,7 +27,7 @@ import struct
 import sys
 import zlib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,8 @@ _DTYPES: Final = {
 _NAMES: Final[dict[Any, str]] = {dtype: name for name, dtype in _DTYPES.items()}
 _TYPES: Final = (dict, list, str, int, float, bool, type(None))
 _ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+
+_Value = TypeVar("_Value")
 
 
 def pack(kind: str, values: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[Any]]) -> bytes:
@@ -147,10 +149,7 @@ def take_bool(values: Mapping[str, Any], name: str) -> bool:
     Raises:
         ValueError: it is missing or no boolean.
     """
-    value = _take(values, name)
-    if type(value) is not bool:
-        raise wrong_field(name, "True or False", value)
-    return value
+    return _take_type(values, name, bool, "True or False")
 
 
 def take_str(values: Mapping[str, Any], name: str) -> str:
@@ -159,10 +158,7 @@ def take_str(values: Mapping[str, Any], name: str) -> str:
     Raises:
         ValueError: it is missing or no string.
     """
-    value = _take(values, name)
-    if type(value) is not str:
-        raise wrong_field(name, "a string", value)
-    return value
+    return _take_type(values, name, str, "a string")
 
 
 def take_dict(values: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -171,10 +167,7 @@ def take_dict(values: Mapping[str, Any], name: str) -> dict[str, Any]:
     Raises:
         ValueError: they are missing, or something else stands there.
     """
-    value = _take(values, name)
-    if type(value) is not dict:
-        raise wrong_field(name, "an object with values", value)
-    return value
+    return _take_type(values, name, dict, "an object with values")
 
 
 def take_array(
@@ -305,6 +298,13 @@ def _take(fields: Mapping[str, Any], name: str) -> Any:
     if name not in fields:
         raise ValueError(f"`{name}` is missing in the saved state")
     return fields[name]
+
+
+def _take_type(values: Mapping[str, Any], name: str, kind: type[_Value], expected: str) -> _Value:
+    value = _take(values, name)
+    if type(value) is not kind:
+        raise wrong_field(name, expected, value)
+    return value
 
 
 def wrong_field(name: str, expected: str, value: Any) -> ValueError:

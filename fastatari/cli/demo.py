@@ -18,7 +18,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from fastatari.cli import picture
-from fastatari.cli.progress import make_progress
+from fastatari.cli.progress import make_progress, make_terminal
 from fastatari.cli.reference import ReferenceWorker
 from fastatari.engine.interface import ConsoleName
 from fastatari.envs.game import OBSERVATION_SHAPE, Game
@@ -110,9 +110,7 @@ def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int, conso
     Returns:
         int: the exit status: 0, or 1 if anything differs.
     """
-    terminal = Console(highlight=False)
-    if not terminal.is_terminal:
-        terminal.width = 10_000  # lines of a file are as long as they are
+    terminal = make_terminal()
     terminal.print(f"{rom}, random play; workers: {worker_num}, steps of each: {step_num:,}; a step is 4 frames")
     rng = np.random.default_rng(seed)
     game = Game(seed, game=rom, console=console)

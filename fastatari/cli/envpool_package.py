@@ -5,7 +5,7 @@ from typing import Any
 import ale_py
 import numpy as np
 
-from fastatari.cli.outcomes import Outcome, Package
+from fastatari.cli.outcomes import Outcome, Package, find_width_and_height
 from fastatari.games import find_rom
 
 
@@ -76,7 +76,7 @@ def make_envpool(
     height, _ = ale.getScreenDims()
     if height != 210:
         raise ValueError(f"envpool shows 210 rows of a screen, {rom} has {height}")
-    width, height = (screen_size, screen_size) if isinstance(screen_size, int) else screen_size
+    width, height = find_width_and_height(screen_size)
     return _Envpool(
         rom,
         frame_skip=frame_skip,

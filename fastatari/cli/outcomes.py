@@ -19,6 +19,11 @@ class Outcome(NamedTuple):
     episode_frame_number: int | None
 
 
+def find_width_and_height(screen_size: int | tuple[int, int]) -> tuple[int, int]:
+    """Return the width and height that the rule `screen_size` stands for."""
+    return (screen_size, screen_size) if isinstance(screen_size, int) else screen_size
+
+
 class Package(Protocol):
     """A game as a package plays it."""
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari.cli.envpool_package import make_envpool
-from fastatari.cli.outcomes import Outcome, Package
+from fastatari.cli.outcomes import Outcome, Package, find_width_and_height
 
 gymnasium.register_envs(ale_py)
 
@@ -311,7 +311,7 @@ def make_ale(
     max_num_frames_per_episode: int = 108_000,
 ) -> Package:
     """Return ale-py's `AtariVectorEnv`."""
-    width, height = (screen_size, screen_size) if isinstance(screen_size, int) else screen_size
+    width, height = find_width_and_height(screen_size)
     return _Vector(
         rom,
         frameskip=frame_skip,

@@ -1,9 +1,17 @@
-"""The progress bar that the commands share."""
+"""The terminal and the progress bar that the commands share."""
 
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+
+def make_terminal() -> Console:
+    """Return what results are printed to."""
+    terminal = Console(highlight=False)
+    if not terminal.is_terminal:
+        terminal.width = 10_000  # lines of a file are as long as they are
+    return terminal
 
 
 def make_progress(console: Console, text: str = "", **options: Any) -> Progress:

@@ -17,7 +17,7 @@ from fastatari import __version__
 from fastatari.cli import golden
 from fastatari.cli.outcomes import Outcome
 from fastatari.cli.packages import PEERS, Peer, find_version
-from fastatari.cli.progress import make_progress
+from fastatari.cli.progress import make_progress, make_terminal
 from fastatari.engine.interface import ConsoleName
 from fastatari.envs.env import AtariEnv
 from fastatari.rules import PRESETS
@@ -211,9 +211,7 @@ def run(
     Returns:
         int: the exit status: 0, or 1 if anything differs.
     """
-    terminal = Console(highlight=False)
-    if not terminal.is_terminal:
-        terminal.width = 10_000  # lines of a file are as long as they are
+    terminal = make_terminal()
     terminal.print(_describe_machine(), "", sep="\n")
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("preset")

@@ -1,9 +1,12 @@
 """From LLVM's language to machine code: compile a module's text for a target, and load what came out."""
 
+import ctypes
 import dataclasses
 import os
 import platform
 import re
+from collections.abc import Callable
+from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -145,6 +148,21 @@ class Loaded:
         if not found:
             raise KeyError(f"the loaded code has no function {name!r}")
         return int(found)
+
+    def function(self, name: str, count: int, holds_gil: bool = False) -> Callable[..., int]:
+        """An exported function of ``count`` integers that returns one, to be called from Python.
+
+        Args:
+            name: Its name.
+            count: How many arguments it has.
+            holds_gil: Whether callers keep the GIL, so that no other thread runs Python meanwhile.
+
+        Raises:
+            KeyError: There is none of that name.
+        """
+        prototype: Any = ctypes.PYFUNCTYPE if holds_gil else ctypes.CFUNCTYPE
+        made: Callable[..., int] = prototype(ctypes.c_int64, *(ctypes.c_int64,) * count)(self.address(name))
+        return made
 
 
 def load(object_bytes: bytes) -> Loaded:

@@ -3,13 +3,11 @@
 Each can be called by its address from numba, or by `Functions` from Python; none needs the GIL, allocates, or raises.
 """
 
-import ctypes
 import functools
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -89,8 +87,7 @@ class Functions:
     """
 
     def __init__(self, loaded: native.Loaded, holds_gil: bool = False) -> None:
-        self._loaded = loaded
-        self._prototype: Any = ctypes.PYFUNCTYPE if holds_gil else ctypes.CFUNCTYPE
+        self._loaded, self._holds_gil = loaded, holds_gil
         self.addresses: dict[str, int] = {}
         self.handlers = self._function("handlers", 0)()
         self.decode = self._function("decode", 1)
@@ -105,9 +102,8 @@ class Functions:
         self.seed = self._function("seed", 2)
 
     def _function(self, name: str, count: int) -> Callable[..., int]:
-        address = self.addresses[name] = self._loaded.address(name)
-        result: Callable[..., int] = self._prototype(ctypes.c_int64, *(ctypes.c_int64,) * count)(address)
-        return result
+        self.addresses[name] = self._loaded.address(name)
+        return self._loaded.function(name, count, self._holds_gil)
 
 
 _LOCK = threading.Lock()

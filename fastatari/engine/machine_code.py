@@ -1,10 +1,8 @@
 """The compiled step as machine code, and its functions. It calls the console and the kernels by their addresses."""
 
-import ctypes
 import functools
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import fastatari.compiler
 import fastatari.console
@@ -69,8 +67,7 @@ class Functions:
     def __init__(self, loaded: native.Loaded) -> None:
         self._loaded = loaded
         for name, count in EXPORTS.items():
-            prototype: Any = ctypes.CFUNCTYPE(ctypes.c_int64, *(ctypes.c_int64,) * count)
-            setattr(self, name, prototype(loaded.address(name)))
+            setattr(self, name, loaded.function(name, count))
 
     def __getattr__(self, name: str) -> Callable[..., int]:
         raise AttributeError(f"the compiled step has no function {name!r}")
