@@ -60,3 +60,38 @@ def _nothing_left_behind():
     yield
     assert not multiprocessing.active_children()
     assert set(Path("/dev/shm").glob(f"pym-{os.getpid()}-*")) <= before
+
+
+# What the tests of `Worker` have in common. Some have workers of another kind, and some name a ROM `game`.
+
+
+@pytest.fixture
+def worker():
+    """A worker that has been reset."""
+    with fastatari.Worker(0) as worker:
+        worker.child.send(("reset", None))
+        worker.child.recv()
+        yield worker
+
+
+@pytest.fixture
+def game():
+    """The twin of a worker, in this process."""
+    game = fastatari.Game(0)
+    game.reset()
+    return game
+
+
+# Of tests that find ROMs.
+
+
+@pytest.fixture(params=["missing", "empty", "damaged"])
+def bad_roms(request, tmp_path, monkeypatch):
+    """Let ROMs be looked for in a folder where that of Breakout is not; return what the error says."""
+    path = tmp_path / request.param
+    if request.param != "missing":
+        path.mkdir()
+    if request.param == "damaged":
+        (path / "breakout.bin").write_bytes(b"no game")
+    monkeypatch.setenv("ALE_ROMS_DIR", str(path))
+    return str(path) if request.param != "damaged" else r"hash of breakout\.bin does not match"

@@ -26,22 +26,6 @@ CONTEXTS = multiprocessing.get_all_start_methods()
 CLOSED = "Trying to operate on `Worker`, after a call to `close\\(\\)`"
 
 
-@pytest.fixture
-def worker():
-    """A worker that has been reset."""
-    with Worker(0) as worker:
-        ask(worker, ("reset", None))
-        yield worker
-
-
-@pytest.fixture
-def game():
-    """Its twin in this process."""
-    game = Game(0)
-    game.reset()
-    return game
-
-
 # What it gives.
 
 

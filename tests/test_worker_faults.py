@@ -33,14 +33,6 @@ def worker():
 
 
 @pytest.fixture
-def game():
-    """Its twin in this process."""
-    game = Game(0)
-    game.reset()
-    return game
-
-
-@pytest.fixture
 def failing(monkeypatch):
     """A worker that plays a `FailingGame`, and has been reset."""
     monkeypatch.setattr(worker_server, "Game", FailingGame)

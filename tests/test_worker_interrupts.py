@@ -32,14 +32,6 @@ def worker():
 
 
 @pytest.fixture
-def game():
-    """Its twin in this process."""
-    game = Game(0)
-    game.reset()
-    return game
-
-
-@pytest.fixture
 def at_line(monkeypatch):
     """Make workers that do something before line number n of `worker_server.py`; return how many lines they began."""
     line_num = multiprocessing.RawValue("i", 0)

@@ -14,23 +14,6 @@ from workers import ask, assert_same_steps, run_program
 
 from fastatari import InvalidAction, RemoteTraceback
 from fastatari.envs.worker import Worker
-from fastatari.envs.worker_server import Game
-
-
-@pytest.fixture
-def worker():
-    """A worker that has been reset."""
-    with Worker(0) as worker:
-        ask(worker, ("reset", None))
-        yield worker
-
-
-@pytest.fixture
-def game():
-    """Its twin in this process."""
-    game = Game(0)
-    game.reset()
-    return game
 
 
 @pytest.mark.parametrize(
