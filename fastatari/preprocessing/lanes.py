@@ -1,7 +1,7 @@
-"""Operations that the kernels have in LLVM's own terms: arrays over addresses, and sixteen pixels at once.
+"""Operations that the kernels have in LLVM's own terms: arrays over addresses, and eight pixels at once.
 
 LLVM does not vectorise loops as short as those over three or four pixels. Each operation has a twin in plain Python,
-which runs where numba compiles nothing (NUMBA_DISABLE_JIT). Those on sixteen pixels are compiled from it where numba is
+which runs where numba compiles nothing (NUMBA_DISABLE_JIT). Those on eight pixels are compiled from it where numba is
 to check bounds (NUMBA_BOUNDSCHECK), because they check none.
 """
 
@@ -99,7 +99,7 @@ def words(levels: UInt8Array) -> npt.NDArray[np.uint64]:
 
 
 class _Emitter:
-    """The part of LLVM's language in which the operations on sixteen pixels are written."""
+    """The part of LLVM's language in which the operations on eight pixels are written."""
 
     floats = ir.VectorType(ir.FloatType(), LANES)
     integers = ir.VectorType(ir.IntType(32), LANES)
@@ -131,7 +131,7 @@ class _Emitter:
         return functools.reduce(self.builder.fadd, products)
 
     def spread(self, value: Any) -> Any:
-        """Return a float sixteen times."""
+        """Return a float eight times."""
         single = self.builder.insert_element(ir.Constant(self.floats, ir.Undefined), value, ir.IntType(32)(0))
         return self.builder.shuffle_vector(single, single, ir.Constant(self.integers, [0] * LANES))
 
@@ -158,12 +158,12 @@ def _emit_sum_lanes(_: Any, levels: Any, start: Any, factors: Any, sums: Any, pl
 
 @emitted_unchecked(_emit_sum_lanes)
 def sum_lanes(levels: UInt8Array, start: Index, factors: Float32Array, sums: Float32Array, place: Index) -> None:
-    """Write sixteen sums of three pixels each, the first of which are two apart.
+    """Write eight sums of three pixels each, the first of which are two apart.
 
     Args:
-        levels (uint8[n]): gray levels, of which 34 are read.
+        levels (uint8[n]): gray levels, of which 18 are read.
         start (uint64): where they start.
-        factors (float32[48]): the factors of all first, all second and all third pixels.
+        factors (float32[24]): the factors of all first, all second and all third pixels.
         sums (float32[n]): where the sums are written to.
         place (uint64): where in it.
     """
@@ -196,7 +196,7 @@ def _emit_round_lanes(_: Any, sums: Any, top: Any, factors: Any, resized: Any, p
 
 @emitted_unchecked(_emit_round_lanes)
 def round_lanes(sums: Float32Array, top: Index, factors: Float32Array, resized: UInt8Array, place: Index) -> None:
-    """Write sixteen gray levels, the means of sums of four rows.
+    """Write eight gray levels, the means of sums of four rows.
 
     Args:
         sums (float32[m, n]): the sums.
