@@ -101,10 +101,10 @@ ENDS = [
 class FailingGame(Game):
     """A game in which `ACTIONS` fail."""
 
-    def step(self, action):
+    def advance(self, action, out):
         if action >= 100:
             list(FAILURES.values())[action - 100]()
-        return super().step(action)
+        return super().advance(action, out)
 
 
 class BrokenGame:

@@ -103,18 +103,25 @@ def test_game_returns_the_same_values_when_they_are_float64():
         (observation, *_), (same, *_) = game.step(action), twin.step(action)
 
 
-def test_game_plays_a_step_in_parts_as_a_whole_one():
+def test_advance_writes_the_observation_of_a_step_to_memory_of_the_callers():
     game, twin = Game(0, dtype=np.float64), Game(0)
+    out = np.zeros((4, 84, 84), np.uint8)
     with pytest.raises(gymnasium.error.ResetNeeded):
-        game.observe()
-    game.begin()
-    assert np.array_equal(game.observe(), twin.reset())
+        game.advance(0, out)
+    for wrong, error, message in (
+        (None, TypeError, "`out` must be an array or have `__dlpack__`, got NoneType"),
+        (np.zeros((4, 84, 84)), TypeError, "`out` must have dtype uint8, got float64"),
+        (out[:3], ValueError, r"`out` must have shape \(4, 84, 84\), got \(3, 84, 84\)"),
+        (out[:, ::-1], ValueError, "`out` must be in one piece, got an array with strides"),
+    ):
+        with pytest.raises(error, match=message):
+            game.advance(0, wrong)
+    game.reset(), twin.reset()
     for action in [1, 2, 3, 0] * 15:
-        result = game.advance(action)
+        result = game.advance(action, out)
         observation, *expected = twin.step(action)
         assert list(result) == expected
-        assert np.array_equal(game.observe(), observation)
-        assert np.array_equal(game.plane, observation[3])
+        assert np.array_equal(out, observation)
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,15 @@
 """`Game`: labml's Atari game, with its observations to the byte."""
 
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 import gymnasium.error
 import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
-from fastatari.checks import check_dtype, check_integer
+from fastatari.checks import check_dtype, check_integer, check_target
 from fastatari.engine.interface import ConsoleName
+from fastatari.engine.results import place_of
 from fastatari.envs.base import OnEngine
 from fastatari.rules import AtariRules
 
@@ -18,6 +19,10 @@ RULES = AtariRules.from_preset("labml")
 OBSERVATION_SHAPE = (RULES.stack_num, *RULES.size)
 
 _ONLY = np.zeros(1, np.int64)
+
+_REWARD: Final = place_of("reward")[1]
+_LIVES: Final = place_of("lives")[1]
+_HAS_FINAL: Final = place_of("has_final")[1]
 
 
 class EpisodeInfo(TypedDict):
@@ -102,8 +107,14 @@ class Game(OnEngine):
         Returns:
             dtype[4, 84, 84]: the first screen of the episode, processed, four times; a fresh array.
         """
-        self.begin()
-        return self.observe()
+        engine = self._engine
+        self._is_playing = False
+        engine.reset(_ONLY, [None])
+        self.rewards, self.lives = [], engine.results.integers.item(_LIVES)
+        self._is_playing = True
+        stack = self._buffers.take()
+        engine.read(_ONLY, stack)
+        return self._convert(stack[0])
 
     def step(self, action: int) -> tuple[Observation, float, bool, EpisodeInfo | None]:
         """Apply an action for 4 frames, or until the episode is over.
@@ -123,39 +134,43 @@ class Game(OnEngine):
                 middle of a step or reset.
             gymnasium.error.ClosedEnvironmentError: the game is closed.
         """
-        stack, reward, is_over, info = self._step(action)
+        (stack,) = self._buffers.take()
+        reward, is_over, info = self.advance(action, stack)
         return self._convert(stack), reward, is_over, info
 
-    def begin(self) -> None:
-        """Do what `reset` does, without an observation."""
-        engine = self._engine
-        self._is_playing = False
-        engine.reset(_ONLY, [None])
-        self.rewards = []
-        self.lives = int(engine.results.row("lives")[0])
-        self._is_playing = True
+    def advance(self, action: int, out: npt.NDArray[np.uint8]) -> tuple[float, bool, EpisodeInfo | None]:
+        """Do what `step` does, except that the observation is written to memory of the caller's.
 
-    def advance(self, action: int) -> tuple[float, bool, EpisodeInfo | None]:
-        """Do what `step` does, without an observation: return reward, done and info."""
-        return self._step(action)[1:]
+        Args:
+            action (int): as for `step`.
+            out (uint8[4, 84, 84]): where to: an array in one piece, or anything in this machine's memory that has
+                ``__dlpack__``.
 
-    def observe(self) -> Observation:
-        """Return the current observation: dtype[4, 84, 84], a fresh array.
+        Returns:
+            tuple: reward, whether the episode is over, and its info, as of `step`.
 
         Raises:
-            gymnasium.error.ResetNeeded: there was no `reset` yet.
-            gymnasium.error.ClosedEnvironmentError: the game is closed.
+            TypeError, ValueError, InvalidAction, gymnasium.error.Error: as for `step`; or `out` is not allowed.
         """
-        return self._convert(self._read())
-
-    @property
-    def plane(self) -> npt.NDArray[np.uint8]:
-        """The newest plane: uint8[84, 84], a fresh array.
-
-        After a step it is what is new in the observation; after a reset all planes are like it.
-        """
-        plane: npt.NDArray[np.uint8] = self._read()[-1]
-        return plane
+        engine = self._engine
+        target = check_target("out", out, OBSERVATION_SHAPE, np.uint8)
+        if not target.flags.c_contiguous:
+            raise ValueError(f"`out` must be in one piece, got an array with strides {target.strides}")
+        indices, _ = self._actions.read_one(action)
+        was_playing, self._is_playing = self._is_playing, False
+        if not was_playing or not engine.step(None, indices, None, target[np.newaxis]):
+            raise gymnasium.error.ResetNeeded(
+                "Cannot call `step` before calling `reset`, or after an exception cut off either."
+            )
+        results, info = engine.results, None
+        reward: float = results.floats.item(_REWARD)
+        self.rewards.append(reward)
+        is_over: bool = results.flags.item(_HAS_FINAL)
+        if is_over:
+            info = EpisodeInfo(reward=sum(self.rewards), length=len(self.rewards))
+            self.rewards, self.lives = [], results.integers.item(_LIVES)
+        self._is_playing = True
+        return reward, is_over, info
 
     @property
     def rom(self) -> str:
@@ -170,35 +185,6 @@ class Game(OnEngine):
     def close(self) -> None:
         """Close the game. May be called again."""
         self._close_engine()
-
-    def _step(self, action: int) -> tuple[npt.NDArray[np.uint8], float, bool, EpisodeInfo | None]:
-        engine = self._engine
-        if not self._is_playing or engine.needs_reset[0]:
-            raise gymnasium.error.ResetNeeded(
-                "Cannot call `step` before calling `reset`, or after an exception cut off either."
-            )
-        indices, _ = self._actions.read_one(action)
-        self._is_playing = False
-        stack = self._buffers.take()
-        engine.step(None, indices, None, stack)
-        results, info = engine.results, None
-        reward = float(results.row("reward")[0])
-        self.rewards.append(reward)
-        if is_over := bool(results.row("has_final")[0]):
-            info = EpisodeInfo(reward=sum(self.rewards), length=len(self.rewards))
-            self.rewards = []
-            self.lives = int(results.row("lives")[0])
-        self._is_playing = True
-        return stack[0], reward, is_over, info
-
-    def _read(self) -> npt.NDArray[np.uint8]:
-        engine = self._engine
-        if not engine.results.has_begun[0]:
-            raise gymnasium.error.ResetNeeded("Cannot observe a game before calling `reset`.")
-        stack = self._buffers.take()
-        engine.read(_ONLY, stack)
-        only: npt.NDArray[np.uint8] = stack[0]
-        return only
 
     def _convert(self, stack: npt.NDArray[np.uint8]) -> Observation:
         return stack if self._is_uint8 else stack.astype(np.float64)

@@ -180,7 +180,7 @@ def _answer(player: Game | Exception, kind: bytes, slot: Slot, action: int) -> b
         if kind == RESET:
             slot[:] = player.reset()
             return REPLY.pack(RESET, False, 0.0, 0.0, 0)
-        slot[:], reward, done, info = player.step(action)
+        reward, done, info = player.advance(action, slot)
         total, length = (0.0, 0) if info is None else (info["reward"], info["length"])
         return REPLY.pack(STEP, done, reward, total, length)
     except Exception as error:
