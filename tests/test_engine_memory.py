@@ -165,7 +165,7 @@ class Bounds:
                 self.add(kind, getattr(part, kind))
         for name in ("needs_reset", "addresses"):
             self.add(name, getattr(own, name))
-        for name in ("actions", "units", "is_pending", "_is_done", "_outs", "_requests"):
+        for name in ("indices", "strengths", "actions", "units", "is_pending", "_is_done", "_outs", "_requests"):
             self.add(name, getattr(queue_, name))
         scratch, setup = queue_.scratch, own.setup
         self.add("scratch of kernels", scratch, own.plan.scratch_size)

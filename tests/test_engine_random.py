@@ -51,8 +51,6 @@ def play_at_random(seconds, seed, most=10**9):
                 assert engine.needs_reset[i] == twins.engines[i].needs_reset[0], where
         for i in range(num_envs):
             (values, parts), (twin_values, twin_parts) = describe(engine, i), describe(twins.engines[i], 0)
-            for final in ("final_floats", "final_integers", "final_flags"):
-                assert parts[final] == twin_parts[final], where
             assert (values, parts) == (twin_values, twin_parts), where
         if rng.random() < 0.7:
             engine.close()

@@ -7,10 +7,10 @@ In an engine's own memory a clone is copied back without a look at it. As bytes 
 import ctypes
 import sys
 import zlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from fastatari.checkpoint import pack, take_array, take_bool, take_dict, take_int, unpack
 from fastatari.console.inputs import NUM_ACTIONS
@@ -33,7 +33,9 @@ _ENVIRONMENT: Any = Environment
 BEGIN = _ENVIRONMENT.has_begun.offset
 _MACHINE = ctypes.sizeof(Machine)
 SIZE = ctypes.sizeof(Environment)
-VERSION = zlib.crc32(repr((sys.byteorder, _list_fields(Environment), _MACHINE)).encode())
+# Where in the state it says of which of the pair there is the machine, two bytes.
+PAIR_HAS_START = _ENVIRONMENT.pair_has_start.offset - BEGIN
+VERSION = zlib.crc32(repr((sys.byteorder, _list_fields(Environment), _MACHINE, FLOATS, INTEGERS, FLAGS)).encode())
 
 _BIT, _NATURAL, _INTEGER = (0, 1), (0, 2**62), (-(2**62), 2**62)
 # The least and the most that a field may hold.
@@ -51,10 +53,11 @@ class Contents(NamedTuple):
     Attributes:
         block (bytes): the state of the `Environment`, from `BEGIN` on.
         console (ALEState): the console.
-        planes (uint8[K, plane_size]): the ring of planes.
+        planes (bytes): the ring of planes.
         pictures (tuple[bytes, bytes]): of the pair, where a picture is not made from the machine; else empty.
         generator (tuple[type, dict[str, Any]]): the class of numpy's bit generator, and its state.
-        results (tuple[ndarray, ...]): the columns of `Results`, and of those of a step that a reset replaced.
+        numbers (bytes): the column of `Arrays.numbers`.
+        flags (bytes): the same of `Arrays.flags`.
         final (tuple[bytes, bytes]): the observation and the RAM that a reset replaced, if there are any; else empty.
         is_pending (bool): whether it was asked for a step whose results its caller took no notice of.
         needs_reset (bool): whether it waits for a reset by the caller.
@@ -62,10 +65,11 @@ class Contents(NamedTuple):
 
     block: bytes
     console: ALEState
-    planes: npt.NDArray[np.uint8]
+    planes: bytes
     pictures: tuple[bytes, bytes]
-    generator: tuple[Any, dict[str, Any]]
-    results: tuple[npt.NDArray[Any], ...]
+    generator: tuple[Any, Mapping[str, Any]]
+    numbers: bytes
+    flags: bytes
     final: tuple[bytes, bytes]
     is_pending: bool
     needs_reset: bool
@@ -149,17 +153,14 @@ def to_bytes(contents: Contents) -> bytes:
         "console": contents.console.serialize_canonically(),
         "noop_words": bytes(block.noop_generator.words),
         "pair": b"".join(bytes(block.pair[k]) if block.pair_has_start[k] else bytes(_MACHINE) for k in range(2)),
-        "planes": contents.planes.tobytes(),
+        "planes": contents.planes,
         **{f"picture_{k}": contents.pictures[k] for k in range(2)},
-        **{name: column.tobytes() for name, column in zip(_RESULTS, contents.results, strict=True)},
+        "numbers": contents.numbers,
+        "flags": contents.flags,
         "final_obs": contents.final[0],
         "final_ram": contents.final[1],
     }
     return pack(KIND, values, {name: np.frombuffer(part, np.uint8) for name, part in parts.items()})
-
-
-_RESULTS = ("floats", "integers", "flags", "final_floats", "final_integers", "final_flags")
-_RESULT_SIZES = dict(zip(_RESULTS, 2 * (8 * len(FLOATS), 8 * len(INTEGERS), len(FLAGS)), strict=True))
 
 
 def from_bytes(data: bytes, sizes: Sizes, like: Any) -> Contents:
@@ -191,24 +192,24 @@ def from_bytes(data: bytes, sizes: Sizes, like: Any) -> Contents:
         raise ValueError("`noop_words` in the saved state must not all be 0")
     ctypes.memmove(block.noop_generator.words, noop_words, 4 * 624)
     ctypes.memmove(block.pair, take("pair", 2 * _MACHINE), 2 * _MACHINE)
-    flags = values.get("pair_has_start")
-    if not isinstance(flags, list) or len(flags) != 2 or not all(type(flag) is int and flag in _BIT for flag in flags):
-        raise ValueError(f"`pair_has_start` in the saved state must be two of 0 and 1, got {flags!r:.100}")
+    has_starts: Any = values.get("pair_has_start")
+    is_pair = isinstance(has_starts, list) and len(has_starts) == 2
+    if not is_pair or not all(type(has_start) is int and has_start in _BIT for has_start in has_starts):
+        raise ValueError(f"`pair_has_start` in the saved state must be two of 0 and 1, got {has_starts!r:.100}")
     needs_pictures = sizes.has_pair and bool(block.has_begun)
     pictures = []
-    for k, has_start in enumerate(flags):
+    for k, has_start in enumerate(has_starts):
         block.pair_has_start[k] = has_start
         if has_start:
             check_machine(block.pair[k], like, f"pair[{k}].")
             if block.pair[k].cut:
                 raise ValueError(f"the state has {block.pair[k].cut} as `pair[{k}].cut`, which must be 0")
         pictures.append(take(f"picture_{k}", sizes.picture if needs_pictures and not has_start else 0))
-    results = tuple(np.frombuffer(take(name, size), np.uint8) for name, size in _RESULT_SIZES.items())
-    for name in ("flags", "final_flags"):
-        if results[_RESULTS.index(name)].max() > 1:
-            raise ValueError(f"`{name}` in the saved state must be bytes 0 and 1, got others")
-    results = tuple(part.view(kind) for part, kind in zip(results, 2 * (np.float64, np.int64, np.bool_), strict=True))
-    has_final = bool(results[_RESULTS.index("flags")][FLAGS.index("has_final")])
+    # Of the step or reset, and of a step that a reset replaced.
+    numbers, flags = take("numbers", 2 * 8 * (len(FLOATS) + len(INTEGERS))), take("flags", 2 * len(FLAGS))
+    if max(flags) > 1:
+        raise ValueError("`flags` in the saved state must be bytes 0 and 1, got others")
+    has_final = flags[FLAGS.index("has_final")] == 1
     if has_final and not sizes.final:
         raise ValueError("the state has an observation that a reset replaced, as only with `autoreset_mode` SAME_STEP")
     final = take("final_obs", sizes.final if has_final else 0), take("final_ram", 128 if has_final else 0)
@@ -219,10 +220,11 @@ def from_bytes(data: bytes, sizes: Sizes, like: Any) -> Contents:
     return Contents(
         _to_bytes(block),
         console,
-        np.frombuffer(take("planes", sizes.planes), np.uint8).reshape(sizes.stack_num, -1),
+        take("planes", sizes.planes),
         (pictures[0], pictures[1]),
         (type(bits), dict(bits.state)),
-        results,
+        numbers,
+        flags,
         final,
         take_bool(values, "is_pending"),
         take_bool(values, "needs_reset"),
@@ -232,7 +234,7 @@ def from_bytes(data: bytes, sizes: Sizes, like: Any) -> Contents:
 _NOTHING = np.zeros(0, np.uint8)
 
 
-def _make_generator(kind: Any, state: dict[str, Any]) -> np.random.Generator:
+def _make_generator(kind: Any, state: Mapping[str, Any]) -> np.random.Generator:
     generator = np.random.Generator(kind())
     generator.bit_generator.state = state
     return generator

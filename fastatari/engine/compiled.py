@@ -13,7 +13,7 @@ from fastatari.console import machine_code as console_code
 from fastatari.console.ale_interface import ALEInterface
 from fastatari.console.inputs import PADDLE_STEP
 from fastatari.engine import machine_code
-from fastatari.engine.arrays import Arrays
+from fastatari.engine.arrays import Arrays, address_of
 from fastatari.engine.clones import Clone
 from fastatari.engine.copying import Copier
 from fastatari.engine.interface import ConsoleName, Int64Array, Observations, UInt8Array
@@ -36,6 +36,7 @@ class CompiledEngine:
         autoreset_mode (AutoresetMode): when an environment is reset after the end of an episode.
         num_threads (int | None): see `interface.Engine`; 0 for the caller's alone; None for one a core, or for the
             caller's alone if there is one core.
+        has_times (bool): whether `results` hold the seconds of an episode.
 
     Attributes:
         arrays (Arrays): where everything lies.
@@ -57,16 +58,17 @@ class CompiledEngine:
         autoreset_mode: AutoresetMode,
         *,
         num_threads: int | None = 0,
+        has_times: bool = False,
     ) -> None:
         loader = Loader(game, rules)
         self._loader = loader
         self.rom, self.rules, self.num_envs, self.autoreset_mode = loader.name, rules, num_envs, autoreset_mode
+        self._is_scaled = rules.scale_obs
         self.action_meanings = loader.action_meanings
         self.screen_shape = loader.screen_shape
         self.palette: Literal["ntsc", "pal"] = loader.palette
         height, width = self.screen_shape
         check_pair("screen_size", rules.size[::-1], (width, height), "(width, height)")
-        self._actions = np.array(loader.actions, np.int64)
         self._functions, self._console_functions = machine_code.functions(), console_code.functions()
 
         self.arrays = arrays = Arrays(loader, rules, num_envs, autoreset_mode)
@@ -78,11 +80,12 @@ class CompiledEngine:
         self.threads = Threads(arrays, num_threads)
         self.is_pending = self.threads.is_pending
         self.generators = Generators(rules, arrays.environments, arrays.consoles)
-        self.begin_times = np.zeros(num_envs)
+        self._has_times, self.begin_times = has_times, np.zeros(num_envs)
         self._is_reset, self._episode_length, self._episode_seconds = (
             self.results.row(name) for name in ("is_reset", "episode_length", "episode_seconds")
         )
         self._everyone = np.arange(num_envs)
+        self._had_strengths = False  # whether the last step was given strengths
         self._ales: dict[int, ALEInterface] = {}
         self._copier = Copier(arrays, self.generators, self.threads, self.begin_times)
         for i in range(num_envs):
@@ -125,23 +128,25 @@ class CompiledEngine:
             for i in env_ids[self.is_pending[env_ids]].tolist():
                 self._functions.notice(self.threads.address, i)
 
-    def _set_actions(
-        self, env_ids: Int64Array | None, actions: Int64Array, strengths: npt.NDArray[np.float32] | None
-    ) -> None:
-        which: Any = slice(None) if env_ids is None else env_ids
-        self.threads.actions[which] = self._actions.take(actions)
-        self.threads.units[which] = PADDLE_STEP if strengths is None else np.abs(strengths) * np.float32(PADDLE_STEP)
+    def _set_actions(self, actions: Int64Array, strengths: npt.NDArray[np.float32] | None) -> None:
+        count = len(actions)
+        self.threads.indices[:count] = actions
+        if strengths is not None:
+            self.threads.strengths[:count] = np.abs(strengths) * np.float32(PADDLE_STEP)
+        elif self._had_strengths:
+            self.threads.strengths[:] = PADDLE_STEP
+        self._had_strengths = strengths is not None
 
-    def send(self, env_ids: Int64Array, actions: Int64Array, strengths: npt.NDArray[np.float32] | None = None) -> None:
+    def send(self, env_ids: Int64Array, actions: Int64Array, strengths: npt.NDArray[np.float32] | None = None) -> bool:
         """Begin a step in some environments. See `Engine.send`."""
         self.threads.start()
-        self._set_actions(env_ids, actions, strengths)
-        self.threads.submit(env_ids.ctypes.data, len(env_ids))
+        self._set_actions(actions, strengths)
+        return self.threads.submit(address_of(env_ids), len(env_ids))
 
     def recv(self, count: int) -> Int64Array:
         """Wait until some of the pending environments are ready. See `Engine.recv`."""
         env_ids = np.empty(count, np.int64)
-        self.threads.receive(count, env_ids.ctypes.data)
+        self.threads.receive(count, address_of(env_ids))
         env_ids.sort()
         self._note_times(env_ids)
         return env_ids
@@ -152,28 +157,30 @@ class CompiledEngine:
         actions: Int64Array,
         strengths: npt.NDArray[np.float32] | None,
         out: Observations,
-    ) -> None:
+    ) -> bool:
         """Step some environments, and write their observations. See `Engine.step`."""
         self.threads.start()
-        self._set_actions(env_ids, actions, strengths)
-        target = np.empty(out.shape, np.uint8) if self.rules.scale_obs else out
-        place = 0 if env_ids is None else env_ids.ctypes.data
-        self.threads.step_all(place, len(actions), target.ctypes.data)
-        if self.rules.scale_obs:
+        self._set_actions(actions, strengths)
+        target = np.empty(out.shape, np.uint8) if self._is_scaled else out
+        place = 0 if env_ids is None else address_of(env_ids)
+        if not self.threads.step_all(place, len(actions), address_of(target)):
+            return False
+        if self._is_scaled:
             _scale(target, out)
         self._note_times(env_ids)
+        return True
 
     def read(self, env_ids: Int64Array, out: Observations) -> None:
         """Write the present observations of some environments. See `Engine.read`."""
-        target = np.empty(out.shape, np.uint8) if self.rules.scale_obs else out
-        self._functions.read_stacks(self.threads.address, env_ids.ctypes.data, len(env_ids), target.ctypes.data)
-        if self.rules.scale_obs:
+        target = np.empty(out.shape, np.uint8) if self._is_scaled else out
+        self._functions.read_stacks(self.threads.address, address_of(env_ids), len(env_ids), address_of(target))
+        if self._is_scaled:
             _scale(target, out)
 
     def read_final(self, env_ids: Int64Array, out: Observations) -> None:
         """Write the observations that resets replaced. See `Engine.read_final`."""
         final_obs = self.arrays.final_obs.take(env_ids, 0)
-        if self.rules.scale_obs:
+        if self._is_scaled:
             _scale(final_obs, out)
         else:
             out[...] = final_obs
@@ -257,7 +264,9 @@ class CompiledEngine:
             self.threads.finish()
 
     def _note_times(self, env_ids: Int64Array | None) -> None:
-        """Fill in the seconds since games began, of some environments or of all."""
+        """Fill in the seconds since games began, of some environments or of all, if somebody asked for times."""
+        if not self._has_times:
+            return
         now = time.perf_counter()
         if np.count_nonzero(self._is_reset):
             has_begun = self._is_reset & (self._episode_length == 0)

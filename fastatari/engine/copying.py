@@ -9,13 +9,13 @@ import numpy.typing as npt
 
 from fastatari.console.saved import check_state, clone_state, identify, restore_state
 from fastatari.engine.arrays import Arrays
-from fastatari.engine.clones import BEGIN, SIZE, Clone, Contents, Sizes, from_bytes
-from fastatari.engine.results import FLAGS
+from fastatari.engine.clones import BEGIN, PAIR_HAS_START, SIZE, Clone, Contents, Sizes, from_bytes
+from fastatari.engine.results import FLAGS, FLOATS
 from fastatari.engine.seeding import Generators
 from fastatari.engine.state import NEXT_STEP, TWO_SCREENS
 from fastatari.engine.threads import Threads
 
-_HAS_FINAL = FLAGS.index("has_final")
+_SECONDS, _HAS_FINAL = FLOATS.index("episode_seconds"), FLAGS.index("has_final")
 _PAIR = range(2)
 
 
@@ -48,36 +48,40 @@ class Copier:
             has_pair=setup.plane_kind == TWO_SCREENS,
             final=setup.obs_size if has_finals else 0,
         )
-        self._columns = [
-            getattr(results, name)
-            for results in (arrays.results, arrays.finals)
-            for name in ("floats", "integers", "flags")
-        ]
+        self._planes = [planes.reshape(-1).data for planes in arrays.planes]
 
     def clone(self, i: int) -> Clone:
         """Return a copy of an environment of which no step is being played."""
         arrays = self._arrays
-        e, bits = arrays.environments[i], self._generators[i].bit_generator
-        pictures = [b"", b""]
-        if self._sizes.has_pair and e.has_begun:
-            for k in _PAIR:
-                if not e.pair_has_start[k]:
-                    pictures[k] = ctypes.string_at(e.pair_screens[k], self._sizes.picture)
+        bits, block = self._generators[i].bit_generator, self._blocks[i][BEGIN:SIZE].tobytes()
+        pictures = b"", b""
+        if self._sizes.has_pair and block[PAIR_HAS_START : PAIR_HAS_START + 2] != b"\1\1":
+            pictures = self._copy_pictures(arrays.environments[i])
+        numbers, flags = arrays.numbers[:, i].tobytes(), arrays.flags[:, i].tobytes()
         final = b"", b""
-        if arrays.results.flags[_HAS_FINAL, i]:
+        if flags[_HAS_FINAL]:
             final = arrays.final_obs[i].tobytes(), arrays.final_ram[i].tobytes()
         contents = Contents(
-            self._blocks[i][BEGIN:SIZE].tobytes(),
+            block,
             clone_state(self._consoles[i], arrays.consoles[i], self._identity, True, self._owners[i]),
-            arrays.planes[i].copy(),
-            (pictures[0], pictures[1]),
-            (type(bits), dict(bits.state)),
-            tuple(column[:, i].copy() for column in self._columns),
+            self._planes[i].tobytes(),
+            pictures,
+            (type(bits), bits.state),
+            numbers,
+            flags,
             final,
             self._threads.is_pending.item(i),
             arrays.needs_reset.item(i),
         )
         return Clone.of(contents, self._owners[i])
+
+    def _copy_pictures(self, e: Any) -> tuple[bytes, bytes]:
+        """Return the pictures of the pair, where they are not made from the machine."""
+        pictures = [b"", b""]
+        for k in _PAIR:
+            if e.has_begun and not e.pair_has_start[k]:
+                pictures[k] = ctypes.string_at(e.pair_screens[k], self._sizes.picture)
+        return pictures[0], pictures[1]
 
     def check(self, i: int, clone: Any) -> Contents:
         """Return what a copy holds, if it is of an environment of the same game and rules.
@@ -104,23 +108,24 @@ class Copier:
         self._blocks[i][BEGIN:SIZE] = contents.block
         e = arrays.environments[i]
         e.is_exact = 0
-        arrays.planes[i] = contents.planes
-        for k in _PAIR:
-            if contents.pictures[k]:
-                ctypes.memmove(e.pair_screens[k], contents.pictures[k], self._sizes.picture)
-            elif not e.pair_has_start[k]:  # it never had one
-                ctypes.memset(e.pair_screens[k], 0, self._sizes.picture)
+        self._planes[i][:] = contents.planes
+        if contents.block[PAIR_HAS_START : PAIR_HAS_START + 2] != b"\1\1":
+            for k in _PAIR:
+                if contents.pictures[k]:
+                    ctypes.memmove(e.pair_screens[k], contents.pictures[k], self._sizes.picture)
+                elif not e.pair_has_start[k]:  # it never had one
+                    ctypes.memset(e.pair_screens[k], 0, self._sizes.picture)
         kind, state = contents.generator
         if type(own) is not kind:
             self._generators.connect(i, np.random.Generator(kind()))
         self._generators[i].bit_generator.state = state
-        for column, part in zip(self._columns, contents.results, strict=True):
-            column[:, i] = part
+        arrays.numbers[:, i] = np.frombuffer(contents.numbers, np.int64)
+        arrays.flags[:, i] = np.frombuffer(contents.flags, np.bool_)
         if contents.final[0]:
             final_obs = np.frombuffer(contents.final[0], np.uint8)
             arrays.final_obs[i] = final_obs.reshape(arrays.final_obs.shape[1:])
             arrays.final_ram[i] = np.frombuffer(contents.final[1], np.uint8)
-        self._begin_times[i] = time.perf_counter() - float(arrays.results.row("episode_seconds")[i])
+        self._begin_times[i] = time.perf_counter() - arrays.results.floats.item(_SECONDS, i)
         if contents.is_pending:
             self._threads.add_done(i)
         # It may have been of an engine where the next step resets, or the same one did.

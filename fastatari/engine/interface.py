@@ -23,8 +23,8 @@ class Engine(Protocol):
     """Environments of one game under one set of rules, numbered from 0.
 
     What is given has been checked: `env_ids` are int64, C-contiguous, in range, and name no environment twice; there is
-    an action for each of them, an index into `action_meanings`; arrays to be written to have the right shape and dtype,
-    are C-contiguous and writeable. Nothing that is given is kept.
+    an action for each of them; arrays to be written to have the right shape and dtype, are C-contiguous and writeable.
+    Nothing that is given is kept.
 
     An exception that comes in the middle of a call, such as one of a signal handler, leaves each environment as it was,
     or as it is after the call, or in need of a reset and not pending.
@@ -70,13 +70,16 @@ class Engine(Protocol):
         """
         ...
 
-    def send(self, env_ids: Int64Array, actions: Int64Array, strengths: npt.NDArray[np.float32] | None = None) -> None:
+    def send(self, env_ids: Int64Array, actions: Int64Array, strengths: npt.NDArray[np.float32] | None = None) -> bool:
         """Begin a step in some environments; or a reset, in ``NEXT_STEP`` after the end of an episode.
 
         Args:
-            env_ids (int64[m]): which environments; none is pending or needs a reset.
-            actions (int64[m]): an index of each.
+            env_ids (int64[m]): which environments.
+            actions (int64[m]): of each, an index into `action_meanings`.
             strengths (float32[m] | None): how far each moves its paddle; None for 1 each.
+
+        Returns:
+            bool: True; or False, and nothing was done, because one is pending or needs a reset, or an action is none.
         """
         ...
 
@@ -97,7 +100,7 @@ class Engine(Protocol):
         actions: Int64Array,
         strengths: npt.NDArray[np.float32] | None,
         out: Observations,
-    ) -> None:
+    ) -> bool:
         """Do what `send` does, wait until these environments are ready, and write their observations.
 
         It may wait for others that are pending, too, which stay pending.
@@ -108,6 +111,9 @@ class Engine(Protocol):
             strengths (float32[m] | None): as for `send`.
             out (uint8[m, *shape] or float32[m, *shape]): where the observations are written to, in the order of
                 `env_ids`.
+
+        Returns:
+            bool: as of `send`.
         """
         ...
 

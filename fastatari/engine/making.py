@@ -17,6 +17,7 @@ def make_engine(
     console: ConsoleName = "fastatari",
     num_threads: int | None = 0,
     is_shown: bool = False,
+    has_times: bool = False,
 ) -> Engine:
     """Return an engine.
 
@@ -29,6 +30,7 @@ def make_engine(
         num_threads (int | None): how many threads play; 0 for the caller's alone; None for as many as there are cores
             and environments. ale-py's emulator is played by the caller's.
         is_shown (bool): whether ale-py shows every frame in a window; only with ``"ale"``.
+        has_times (bool): whether `Results` hold the seconds of an episode.
 
     Returns:
         Engine: the engine; all its environments need a reset.
@@ -42,9 +44,9 @@ def make_engine(
     """
     check_choice("console", console, CONSOLES)
     if console == "ale":
-        return PlainEngine(game, rules, num_envs, autoreset_mode, is_shown)
+        return PlainEngine(game, rules, num_envs, autoreset_mode, is_shown, has_times)
     # Only who plays on this console loads its machine code, or waits until it is compiled.
     from fastatari.engine.compiled import CompiledEngine  # noqa: PLC0415
 
-    engine: Engine = CompiledEngine(game, rules, num_envs, autoreset_mode, num_threads=num_threads)
+    engine: Engine = CompiledEngine(game, rules, num_envs, autoreset_mode, num_threads=num_threads, has_times=has_times)
     return engine

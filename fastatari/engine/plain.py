@@ -29,6 +29,7 @@ class PlainEngine:
         num_envs (int): how many environments.
         autoreset_mode (AutoresetMode): when an environment is reset after the end of an episode.
         is_shown (bool): whether ale-py shows every frame in a window.
+        has_times (bool): whether `results` hold the seconds of an episode.
 
     Attributes:
         As of `Engine`.
@@ -41,9 +42,15 @@ class PlainEngine:
     num_threads = 0
 
     def __init__(
-        self, game: str, rules: AtariRules, num_envs: int, autoreset_mode: AutoresetMode, is_shown: bool = False
+        self,
+        game: str,
+        rules: AtariRules,
+        num_envs: int,
+        autoreset_mode: AutoresetMode,
+        is_shown: bool = False,
+        has_times: bool = False,
     ) -> None:
-        self.rules, self.num_envs, self.autoreset_mode = rules, num_envs, autoreset_mode
+        self.rules, self.num_envs, self.autoreset_mode, self._has_times = rules, num_envs, autoreset_mode, has_times
         consoles = [PlainConsole(game, rules, is_shown) for _ in range(num_envs)]
         self.rom, self.palette = consoles[0].rom, consoles[0].palette
         self.action_meanings: tuple[str, ...] = tuple(action.name for action in consoles[0].actions)
@@ -62,13 +69,17 @@ class PlainEngine:
         for index, seed in zip(env_ids.tolist(), seeds, strict=True):
             self._reset(index, seed, new_game)
 
-    def send(self, env_ids: Int64Array, actions: Int64Array, strengths: npt.NDArray[np.float32] | None = None) -> None:
+    def send(self, env_ids: Int64Array, actions: Int64Array, strengths: npt.NDArray[np.float32] | None = None) -> bool:
         """Play a step in some environments. See `Engine.send`."""
+        are_ready = not (self.needs_reset | self.is_pending)[env_ids].any()
+        if not are_ready or not all(0 <= action < len(self.action_meanings) for action in actions.tolist()):
+            return False
         if strengths is None:
             strengths = np.ones(len(actions), np.float32)
         for index, action, strength in zip(env_ids.tolist(), actions.tolist(), strengths.tolist(), strict=True):
             self._step(index, action, strength)
             self.is_pending[index] = True
+        return True
 
     def recv(self, count: int) -> Int64Array:
         """Return the first pending environments, which are not pending any more. See `Engine.recv`."""
@@ -82,14 +93,17 @@ class PlainEngine:
         actions: Int64Array,
         strengths: npt.NDArray[np.float32] | None,
         out: Observations,
-    ) -> None:
+    ) -> bool:
         """Play a step in some environments and write their observations. See `Engine.step`."""
         env_ids = np.arange(self.num_envs) if env_ids is None else env_ids
+        pending = self.is_pending.copy()
         try:
-            self.send(env_ids, actions, strengths)
+            if not self.send(env_ids, actions, strengths):
+                return False
         finally:
-            self.is_pending[env_ids] = False
+            self.is_pending[:] = pending
         self.read(env_ids, out)
+        return True
 
     def _step(self, index: int, action: int, strength: float) -> None:
         """Play a step, or what takes its place by the autoreset mode; write the column of `results`."""
@@ -102,20 +116,27 @@ class PlainEngine:
         row = environment.step(action, strength)
         is_over = not environment.is_playing
         if mode == AutoresetMode.SAME_STEP and is_over:
-            _write(self.finals, index, row)
+            self._write(self.finals, index, row)
             self._final_observations[index] = environment.observe()
             self._final_rams[index] = environment.ale.getRAM()
             given = {name: row[name] for name in ("reward", "terminated", "truncated")}
             row = environment.reset(None) | given | {"has_final": True}
             is_over = False
-        _write(self.results, index, row)
+        self._write(self.results, index, row)
         self._is_over[index] = is_over
         self.needs_reset[index] = is_over and mode == AutoresetMode.DISABLED
 
     def _reset(self, index: int, seed: int | None, new_game: bool) -> None:
         self.needs_reset[index] = True
-        _write(self.results, index, self._environments[index].reset(seed, new_game))
+        self._write(self.results, index, self._environments[index].reset(seed, new_game))
         self._is_over[index] = self.needs_reset[index] = False
+
+    def _write(self, results: Results, index: int, row: Row) -> None:
+        """Write a column; what it does not name is 0."""
+        if not self._has_times:
+            row = row | {"episode_seconds": 0.0}
+        for array, names in ((results.floats, FLOATS), (results.integers, INTEGERS), (results.flags, FLAGS)):
+            array[:, index] = [row.get(name, 0) for name in names]
 
     def read(self, env_ids: Int64Array, out: Observations) -> None:
         """Write present observations. See `Engine.read`."""
@@ -197,9 +218,3 @@ class PlainEngine:
     def close(self) -> None:
         """Let go of the consoles."""
         self._environments = []
-
-
-def _write(results: Results, index: int, row: Row) -> None:
-    """Write a column; what it does not name is 0."""
-    for array, names in ((results.floats, FLOATS), (results.integers, INTEGERS), (results.flags, FLAGS)):
-        array[:, index] = [row.get(name, 0) for name in names]

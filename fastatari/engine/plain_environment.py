@@ -96,7 +96,7 @@ class PlainEnvironment:
         return self._column(
             reward=np.sign(raw_reward) if rules.reward_clip else raw_reward, raw_reward=raw_reward,  # 1 and 4
             terminated=terminated, truncated=truncated, life_lost=is_lost, game_over=self.is_game_over,
-            ends_game=self.is_game_over or (is_over and rules.life_loss == "reset"),
+            ends_game=self.is_game_over or (is_over and rules.life_loss == "reset"), is_step=True,
         )  # fmt: skip
 
     def reset(self, seed: int | None, new_game: bool = False) -> Row:

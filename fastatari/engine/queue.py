@@ -50,8 +50,10 @@ class Queue(ctypes.Structure):
     threads: i64  # `Thread`, thread_num times
     mask: i64  # the places of the ring of requests, a power of two, less one
     requests: i64  # int64[mask + 1]: the environments that were asked
-    actions: i64  # int64[num_envs]: of each environment, ale-py's number
-    units: i64  # int64[num_envs]: how far its paddles move
+    indices: i64  # int64[num_envs]: what is asked for: the indices of actions,
+    strengths: i64  # int64[num_envs]: and how far paddles move
+    actions: i64  # int64[num_envs]: what each environment was asked for: ale-py's number of the action,
+    units: i64  # int64[num_envs]: and how far its paddles move
     is_pending: i64  # uint8[num_envs]: which were asked, and their caller took no notice of them yet
     outs: i64  # int64[num_envs]: where its stack is written to; 0 for nowhere
     is_done: i64  # uint8[num_envs]: whether its step is done, and the caller took no notice of it yet
@@ -144,25 +146,39 @@ def park(q: Queue, t: Thread) -> None:
         call_2(q.acquire, t.lock, 1)
 
 
-def submit(q: Queue, env_ids: int, count: int, out: int, waits: int) -> None:
-    """Ask environments for a step.
+def submit(q: Queue, env_ids: int, count: int, out: int, waits: int) -> int:
+    """Ask environments for a step, if all of them can make it.
 
     Args:
-        q: the queue, whose actions and units are set.
+        q: the queue; of each of these environments, in their order, the index of an action and the strength are set.
         env_ids: the address of their numbers, int64[count]; 0 for all, in their order.
         count: how many.
         out: where their stacks are written to, one after the other; 0 for nowhere.
         waits: whether the caller waits for them at once, and so may step some itself.
+
+    Returns:
+        int: 1; or 0, and nothing was done, because one needs a reset or is pending, or there is no such action.
     """
     s = pointer(Setup, q.setup)
+    indices, strengths = pointer(Pointer64, q.indices), pointer(Pointer64, q.strengths)
+    is_refused = 0
+    for k in range(count):
+        i = pointer(Pointer64, env_ids)[k] if env_ids else k
+        is_refused |= pointer(Pointer8, s.needs_reset)[i] | pointer(Pointer8, q.is_pending)[i]
+        is_refused |= int(indices[k] < 0 or indices[k] >= s.action_num)
+    if is_refused:
+        return 0
     submitted = q.submitted
     for k in range(count):
         i = pointer(Pointer64, env_ids)[k] if env_ids else k
         pointer(Pointer64, q.requests)[submitted + k & q.mask] = i
         pointer(Pointer64, q.outs)[i] = out + s.obs_size * k if out else 0
+        pointer(Pointer64, q.actions)[i] = s.actions[indices[k]]
+        pointer(Pointer64, q.units)[i] = strengths[k]
         pointer(Pointer8, q.is_pending)[i] = 1
     atomic_store(address(q) + SUBMITTED, submitted + count)
     wake_threads(q, count, int(waits != 0 and q.caller_plays != 0))
+    return 1
 
 
 def wake_threads(q: Queue, count: int, plays: int) -> None:
@@ -245,7 +261,7 @@ def finish(q: Queue) -> None:
     wait(q, q.submitted)
 
 
-def step_all(q: Queue, env_ids: int, count: int, out: int) -> None:
+def step_all(q: Queue, env_ids: int, count: int, out: int) -> int:
     """Step environments, and wait until all steps are done: what `submit` and `receive` do, for these.
 
     Args:
@@ -253,11 +269,16 @@ def step_all(q: Queue, env_ids: int, count: int, out: int) -> None:
         env_ids: as for `submit`.
         count: the same.
         out: the same.
+
+    Returns:
+        int: as of `submit`.
     """
-    submit(q, env_ids, count, out, 1)
+    if submit(q, env_ids, count, out, 1) == 0:
+        return 0
     finish(q)
     for k in range(count):
         notice(q, pointer(Pointer64, env_ids)[k] if env_ids else k)
+    return 1
 
 
 def read_stacks(q: Queue, env_ids: int, count: int, out: int) -> None:

@@ -8,7 +8,9 @@ import numpy.typing as npt
 # The rows of a `Results`' arrays, by name. Each has a column for each environment.
 FLOATS: Final = ("reward", "raw_reward", "episode_return", "episode_seconds")
 INTEGERS: Final = ("lives", "episode_frame_number", "frame_number", "noops", "episode_length")
-FLAGS: Final = ("terminated", "truncated", "life_lost", "game_over", "is_reset", "ends_game", "has_final")
+FLAGS: Final = (
+    "terminated", "truncated", "life_lost", "game_over", "is_step", "is_reset", "ends_game", "has_final",
+)  # fmt: skip
 
 
 class Results:
@@ -25,7 +27,8 @@ class Results:
 
     * `reward`: as the rules give it, clipped or not.
     * `raw_reward`: the sum of the rewards of the step's frames.
-    * `episode_return`, `episode_seconds`: the sum of the raw rewards, and the seconds, since the game's reset.
+    * `episode_return`: the sum of the raw rewards since the game's reset.
+    * `episode_seconds`: the seconds since then; 0 where nobody asked for times.
 
     Rows of `integers`:
 
@@ -40,14 +43,14 @@ class Results:
     * `terminated`, `truncated`: whether the step ended the episode, and how.
     * `life_lost`: whether fewer lives are left than after the step or reset before.
     * `game_over`: whether the game is over or truncated.
-    * `is_reset`: whether the column is of a reset.
+    * `is_step`, `is_reset`: of which of both the column is; of none before the first reset.
     * `ends_game`: whether the next reset resets the game, so that the rows `episode_...` are those of a whole game.
     * `has_final`: whether a reset in the same step replaced what the step gave.
 
     Args:
         floats (float64[4, n]): the rows `FLOATS`; kept, not copied.
         integers (int64[5, n]): the rows `INTEGERS`; kept, not copied.
-        flags (bool[7, n]): the rows `FLAGS`; kept, not copied.
+        flags (bool[8, n]): the rows `FLAGS`; kept, not copied.
     """
 
     ARRAYS: Final = ("floats", "integers", "flags")
@@ -61,11 +64,12 @@ class Results:
     @classmethod
     def zeros(cls, num_envs: int) -> "Results":
         """Return results of nothing yet, of `num_envs` environments."""
-        return cls(
-            np.zeros((len(FLOATS), num_envs)),
-            np.zeros((len(INTEGERS), num_envs), np.int64),
-            np.zeros((len(FLAGS), num_envs), np.bool_),
-        )
+        return cls.of(*make_rows(num_envs))
+
+    @classmethod
+    def of(cls, numbers: npt.NDArray[np.int64], flags: npt.NDArray[np.bool_]) -> "Results":
+        """Return results that are views of rows as of `make_rows`."""
+        return cls(numbers[: len(FLOATS)].view(np.float64), numbers[len(FLOATS) :], flags)
 
     def copy(self) -> "Results":
         """Return a copy, in arrays of its own."""
@@ -84,7 +88,8 @@ class Results:
     @property
     def has_begun(self) -> npt.NDArray[np.bool_]:
         """Which environments had a reset: bool[n], whose columns are of a step or of a reset."""
-        return self.row("is_reset") | (self.row("episode_length") > 0)
+        has_begun: npt.NDArray[np.bool_] = self.row("is_step") | self.row("is_reset")
+        return has_begun
 
 
 _PLACES: Final = {
@@ -97,6 +102,12 @@ _PLACES: Final = {
 def place_of(name: str) -> tuple[str, int]:
     """Return which array of a `Results` a row is in, and its number there."""
     return _PLACES[name]
+
+
+def make_rows(num_envs: int, count: int = 1) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Return the memory of so many `Results`, zeros, one behind the other: 64-bit numbers, and flags."""
+    numbers = np.zeros((count * (len(FLOATS) + len(INTEGERS)), num_envs), np.int64)
+    return numbers, np.zeros((count * len(FLAGS), num_envs), np.bool_)
 
 
 class InfoField(NamedTuple):

@@ -77,6 +77,8 @@ def make_setup(rules: AtariRules, autoreset_mode: AutoresetMode, meanings: tuple
     s.seeds_again = rules.seeding == "gymnasium"
     s.sticky_draws = state.NUMPYS if draws_sticky(rules) else state.CONSOLES_OWN
     s.sticky_probability = struct.unpack("<q", struct.pack("<d", rules.repeat_action_probability))[0]
+    s.action_num = len(actions)
+    s.actions[: len(actions)] = actions
     s.autoreset = _AUTORESETS[autoreset_mode]
     s.stack_num = rules.stack_num
     s.is_stacked_last = rules.stack_axis == -1

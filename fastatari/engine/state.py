@@ -61,6 +61,8 @@ class Setup(ctypes.Structure):
     seeds_again: i64  # whether a reset within a seeded reset is seeded too
     sticky_draws: i64  # CONSOLES_OWN, which the console does by itself, or NUMPYS
     sticky_probability: i64  # of NUMPYS, the bits of a double
+    action_num: i64  # how many actions the game has,
+    actions: Annotated[Ints, c_int64 * 18]  # and ale-py's numbers of them
     autoreset: i64
     # Sizes.
     stack_num: i64

@@ -13,8 +13,8 @@ REWARD, RAW_REWARD, EPISODE_RETURN = map(FLOATS.index, ("reward", "raw_reward", 
 LIVES, EPISODE_FRAME_NUMBER, FRAME_NUMBER, NOOPS, EPISODE_LENGTH = map(
     INTEGERS.index, ("lives", "episode_frame_number", "frame_number", "noops", "episode_length")
 )
-TERMINATED, TRUNCATED, LIFE_LOST, GAME_OVER, IS_RESET, ENDS_GAME, HAS_FINAL = map(
-    FLAGS.index, ("terminated", "truncated", "life_lost", "game_over", "is_reset", "ends_game", "has_final")
+TERMINATED, TRUNCATED, LIFE_LOST, GAME_OVER, IS_STEP, IS_RESET, ENDS_GAME, HAS_FINAL = map(
+    FLAGS.index, ("terminated", "truncated", "life_lost", "game_over", "is_step", "is_reset", "ends_game", "has_final")
 )
 COPIED_FLOATS, COPIED_INTEGERS, COPIED_FLAGS = map(len, (FLOATS, INTEGERS, FLAGS))
 
@@ -146,6 +146,7 @@ def write_flags(
     flags[n * TRUNCATED + i] = truncated
     flags[n * LIFE_LOST + i] = life_lost
     flags[n * GAME_OVER + i] = game_over
+    flags[n * IS_STEP + i] = 1 - is_reset
     flags[n * IS_RESET + i] = is_reset
     flags[n * ENDS_GAME + i] = ends_game
     flags[n * HAS_FINAL + i] = has_final

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastatari.console.inputs import PADDLE_STEP
 from fastatari.engine import machine_code
 from fastatari.engine.arrays import Arrays
 from fastatari.engine.queue import THREAD_SIZE, Queue, Thread
@@ -52,7 +53,9 @@ class Threads:
     Attributes:
         queue (Queue): what the compiled functions know of it.
         address (int): where that is.
-        actions (int64[n]): to be set before steps are asked for: of each environment, ale-py's number of an action.
+        indices (int64[n]): to be set before steps are asked for, from the beginning: the index of each action.
+        strengths (int64[n]): the same: how far paddles move in a frame.
+        actions (int64[n]): what each environment was asked for: ale-py's number of an action.
         units (int64[n]): the same: how far its paddles move in a frame.
         is_pending (bool[n]): which environments were asked, and the caller took no notice of them yet.
         scratch (int): the address of the caller's own memory.
@@ -67,8 +70,8 @@ class Threads:
         self.scratch: int = self._memory[0].ctypes.data
         size = 1 << max(num_envs - 1, 1).bit_length()
         self._requests = np.zeros(size, np.int64)
-        self.actions = np.zeros(num_envs, np.int64)
-        self.units = np.zeros(num_envs, np.int64)
+        self.indices, self.strengths = np.zeros(num_envs, np.int64), np.full(num_envs, PADDLE_STEP)
+        self.actions, self.units = np.zeros(num_envs, np.int64), np.zeros(num_envs, np.int64)
         self.is_pending: npt.NDArray[np.bool_] = np.zeros(num_envs, np.bool_)
         self._outs = np.zeros(num_envs, np.int64)
         self._is_done = np.zeros(num_envs, np.uint8)
@@ -79,7 +82,9 @@ class Threads:
         q, self.address = self.queue, ctypes.addressof(self.queue)
         q.mask, q.last = size - 1, num_envs - 1
         q.setup = arrays.setup_address
-        q.requests, q.actions, q.units = (a.ctypes.data for a in (self._requests, self.actions, self.units))
+        for name in ("indices", "strengths", "actions", "units"):
+            setattr(q, name, getattr(self, name).ctypes.data)
+        q.requests = self._requests.ctypes.data
         q.is_pending, q.outs, q.is_done = (a.ctypes.data for a in (self.is_pending, self._outs, self._is_done))
         q.caller_lock, q.caller_scratch = self._lock.address, self.scratch
         q.acquire, q.release = _address_of("PyThread_acquire_lock"), _address_of("PyThread_release_lock")
@@ -144,20 +149,20 @@ class Threads:
             arguments = self._functions, self.address, address, cores[number] if is_pinned else None, memory
             yield threading.Thread(target=_serve, args=arguments, name=f"fastatari-{number}", daemon=True)
 
-    def submit(self, env_ids: int, count: int) -> None:
-        """Ask environments for a step. See `queue.submit`."""
+    def submit(self, env_ids: int, count: int) -> bool:
+        """Ask environments for a step; return whether that was done. See `queue.submit`."""
         with self._caller:
-            self._functions.submit(self.address, env_ids, count, 0, 0)
+            return self._functions.submit(self.address, env_ids, count, 0, 0) == 1
 
     def receive(self, count: int, env_ids: int) -> None:
         """Wait for some of those that were asked. See `queue.receive`."""
         with self._caller:
             self._functions.receive(self.address, count, env_ids)
 
-    def step_all(self, env_ids: int, count: int, out: int) -> None:
-        """Step environments. See `queue.step_all`."""
+    def step_all(self, env_ids: int, count: int, out: int) -> bool:
+        """Step environments; return whether that was done. See `queue.step_all`."""
         with self._caller:
-            self._functions.step_all(self.address, env_ids, count, out)
+            return self._functions.step_all(self.address, env_ids, count, out) == 1
 
     def add_done(self, i: int) -> None:
         """Note that an environment was asked for a step that is done, while no other is being played."""

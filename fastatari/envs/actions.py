@@ -51,29 +51,37 @@ class Actions:
             env_ids (sequence of int): the environments' numbers.
 
         Returns:
-            tuple: indices, int64[m], a copy; and how far paddles are moved, float32[m], or None for 1 each.
+            tuple: indices, int64[m], which may be the given ones, and of which `Engine.step` finds out whether the game
+            has them; and how far paddles are moved, float32[m], or None for 1 each.
 
         Raises:
             TypeError: the actions are of another type.
             ValueError: they are not as many.
-            InvalidAction: the game has no such action.
+            InvalidAction: a continuous one is not in the space, or an index has more than 64 bits.
         """
         if self._is_continuous:
             return self._map(self._check_continuous(actions, env_ids))
         try:
             array = actions if type(actions) is np.ndarray else np.asarray(actions)
             if array.dtype.kind in "iu" and array.shape == (len(env_ids),):
-                words = array.astype(np.uint64)  # in which negative ones are larger than any
-                if np.maximum.reduce(words) < self._count:
-                    return words.view(np.int64), None
+                return array.astype(np.int64, copy=False), None
         except ValueError:
             pass  # of a list of lists of several lengths
         values: Sequence[Any] = actions
         # numpy makes floats of a list with integers of more than 64 bits.
         if not isinstance(actions, list | tuple) or len(actions) != len(env_ids) or {*map(type, actions)} != {int}:
             values = check_integers("actions", actions, len(env_ids), "for each environment").tolist()
-        place = next(place for place, value in enumerate(values) if not 0 <= value < self._count)
-        raise InvalidAction.of(values[place], self._rom, self.meanings, f"environment {env_ids[place]}: ")
+        raise self._find_invalid(values, env_ids) or AssertionError(f"{actions!r} could be read")
+
+    def find_invalid(self, actions: Any, env_ids: Sequence[int] | Int64Array) -> InvalidAction | None:
+        """Return the exception that says which action the game has not, of those that `read` took; or None."""
+        return None if self._is_continuous else self._find_invalid(np.asarray(actions).tolist(), env_ids)
+
+    def _find_invalid(self, values: Sequence[int], env_ids: Sequence[int] | Int64Array) -> InvalidAction | None:
+        for value, env_id in zip(values, env_ids, strict=True):
+            if not 0 <= value < self._count:
+                return InvalidAction.of(value, self._rom, self.meanings, f"environment {env_id}: ")
+        return None
 
     def read_one(self, action: Any) -> tuple[Int64Array, Float32Array | None]:
         """Read the action of a single environment; return what `read` does, in an array that is used again.

@@ -1,6 +1,6 @@
 """`Batches`: which environments of a vector environment are asked, ready and received, and what they gave."""
 
-from typing import Any, NoReturn
+from typing import Any
 
 import gymnasium.error
 import numpy as np
@@ -8,6 +8,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from fastatari.checks import check_target
+from fastatari.envs.arguments import check_env_ids
 from fastatari.envs.base import OnEngine
 from fastatari.envs.buffers import make_array
 
@@ -82,29 +83,32 @@ class Batches(OnEngine):
     def _count_pending(self) -> int:
         return int(np.count_nonzero(self._engine.is_pending)) + int(np.count_nonzero(self._is_owed))
 
-    def _check_turn(self, env_ids: Int64Array | None, name: str) -> Int64Array:
-        """Return which environments are asked, after a check that they wait for an action."""
-        engine = self._engine
-        if env_ids is None and self.batch_size == self.num_envs:
-            if not (np.count_nonzero(engine.needs_reset) or self._count_pending()):
-                return self._everyone
-            env_ids = self._everyone
-        elif env_ids is None:
-            env_ids = self._received
-            if env_ids is None:
-                raise gymnasium.error.ResetNeeded(
-                    "It is not known which environments were received last, because an exception cut off a call. Call "
-                    "`recv` or `reset` first, or say which by `env_id`."
-                )
-        if (needs_reset := engine.needs_reset[env_ids]).any():
+    def _find_asked(self, env_id: Any, name: str) -> Int64Array:
+        """Return which environments are asked for a step, by the argument of the method of that name."""
+        if env_id is not None:
+            asked = check_env_ids(env_id, self.num_envs)
+        elif self.batch_size == self.num_envs:
+            return self._everyone
+        elif self._received is None:
             raise gymnasium.error.ResetNeeded(
+                "It is not known which environments were received last, because an exception cut off a call. Call "
+                "`recv` or `reset` first, or say which by `env_id`."
+            )
+        else:
+            asked = self._received
+        if self._is_owed[asked].any():
+            raise self._make_pending_error(name)
+        return asked
+
+    def _explain(self, env_ids: Int64Array, actions: Any, name: str) -> Exception:
+        """Return the exception that says why the engine did not let environments make a step."""
+        if (needs_reset := self._engine.needs_reset[env_ids]).any():
+            return gymnasium.error.ResetNeeded(
                 f"Cannot step environments that need a `reset` first: {', '.join(map(str, env_ids[needs_reset]))}"
             )
-        if (engine.is_pending | self._is_owed)[env_ids].any():
-            self._raise_pending(name)
-        return env_ids
+        return self._actions.find_invalid(actions, env_ids) or self._make_pending_error(name)
 
-    def _raise_pending(self, name: str) -> NoReturn:
-        raise gymnasium.error.AlreadyPendingCallError(
+    def _make_pending_error(self, name: str) -> Exception:
+        return gymnasium.error.AlreadyPendingCallError(
             f"Calling `{name}` while waiting for a pending call to `send` to complete.", "send"
         )

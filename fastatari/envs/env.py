@@ -1,6 +1,6 @@
 """`AtariEnv`: gymnasium's environment."""
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import gymnasium
 import gymnasium.error
@@ -11,6 +11,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastatari.checks import check_choice
 from fastatari.engine.interface import ConsoleName, Engine
+from fastatari.engine.results import place_of
 from fastatari.envs import states
 from fastatari.envs.actions import list_keys
 from fastatari.envs.arguments import check_generator, check_names, check_options
@@ -23,6 +24,10 @@ RenderMode = Literal["human", "rgb_array"]
 
 
 _ONLY = np.zeros(1, np.int64)
+
+_REWARD: Final = place_of("reward")[1]
+_TERMINATED: Final = place_of("terminated")[1]
+_TRUNCATED: Final = place_of("truncated")[1]
 
 
 class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32]]):
@@ -142,6 +147,7 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
             autoreset_mode=AutoresetMode.DISABLED,
             console="ale" if render_mode == "human" else console,
             is_shown=render_mode == "human",
+            has_times=self._has_statistics,
         )
         self.observation_space = self.rules.observation_space
         self.action_space = self._actions.space
@@ -193,17 +199,16 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
         """
         engine = self._engine
-        if engine.needs_reset[0]:
+        indices, strengths = self._actions.read_one(action)
+        observation = self._buffers.take()
+        if not engine.step(None, indices, strengths, observation):
             raise gymnasium.error.ResetNeeded(
                 "Cannot call `step` before calling `reset`, after the end of an episode, or after an exception cut off "
                 "either."
             )
-        indices, strengths = self._actions.read_one(action)
-        observation = self._buffers.take()
-        engine.step(None, indices, strengths, observation)
         results = engine.results
-        reward = float(results.floats[0, 0])
-        terminated, truncated = results.flags[:2, 0].tolist()
+        reward: float = results.floats.item(_REWARD)
+        terminated, truncated = results.flags.item(_TERMINATED), results.flags.item(_TRUNCATED)
         return observation[0], reward, terminated, truncated, self._infos.read_single()
 
     def render(self) -> npt.NDArray[np.uint8] | None:

@@ -13,6 +13,7 @@ from fastatari.envs.buffers import make_array
 Mask = npt.NDArray[np.bool_]
 ReadRam = Callable[[Int64Array, npt.NDArray[np.uint8]], None]
 
+_IS_STEP: Final = place_of("is_step")[1]
 _IS_RESET: Final = place_of("is_reset")[1]
 _ENDS_GAME: Final = place_of("ends_game")[1]
 _HAS_FINAL: Final = place_of("has_final")[1]
@@ -35,6 +36,10 @@ class InfoReader:
         self._no_finals: dict[int, tuple[npt.NDArray[Any], dict[str, Any]]] = {}
         # Where each field is, so that a step does not look that up.
         self._plan = [(field.name, f"_{field.name}", *_find(field), field.when) for field in INFO_FIELDS]
+        # Of a single environment: an array of shape () for a flag, a scalar for a number.
+        self._single_plan = [
+            (name, array, (row, 0, ...) if array == _FLAGS else (row, 0)) for name, _, array, row, _ in self._plan
+        ]
 
     def read(self, results: Results, env_ids: Int64Array, is_told: Mask | None = None) -> dict[str, Any]:
         """Return the infos of some environments. Masks that are the same may be one array.
@@ -61,12 +66,15 @@ class InfoReader:
     def _read(self, results: Results, env_ids: Int64Array, is_told: Mask | None, read_ram: ReadRam) -> dict[str, Any]:
         """Return infos of a step or reset, of those environments that they are about."""
         arrays = results.floats, results.integers, results.flags
-        is_reset = results.flags[_IS_RESET]
-        masks = {"always": self._is_there[: len(env_ids)].copy(), "step": ~is_reset, "reset": is_reset}
+        masks = {
+            "always": self._is_there[: len(env_ids)].copy(),
+            "step": results.flags[_IS_STEP],
+            "reset": results.flags[_IS_RESET],
+        }
         if is_told is not None:
+            masks = {when: mask & is_told for when, mask in masks.items()}
             for each in arrays:
                 each[:, ~is_told] = 0
-            masks = {when: mask & is_told for when, mask in masks.items()}
         infos: dict[str, Any] = {}
         for name, mask_name, array, row, when in self._plan:
             infos[name] = arrays[array][row]
@@ -119,16 +127,16 @@ class InfoReader:
         boolean scalars. ``episode`` is only there after the last step of a game, because stable-baselines3 takes it for
         the end of an episode wherever it is.
         """
-        results = self._engine.results.copy()
-        arrays = results.floats, results.integers, results.flags
+        results = self._engine.results
+        arrays = results.floats, results.integers, results.flags.copy()
         info: dict[str, Any] = {}
-        for name, _, array, row, _ in self._plan:
-            info[name] = arrays[array][row, 0, ...] if array == _FLAGS else arrays[array][row, 0]
+        for name, array, place in self._single_plan:
+            info[name] = arrays[array][place]
         if self._has_ram:
             ram = np.empty((1, *RAM.shape), RAM.dtype)
             self._engine.read_ram(_FIRST, ram)
             info[RAM.name] = ram[0]
-        if self._has_statistics and results.flags[_ENDS_GAME, 0]:
+        if self._has_statistics and results.flags.item(_ENDS_GAME):
             places = ((field.name, *_find(field)) for field in EPISODE_FIELDS)
             info[EPISODE] = {name: arrays[array][row, 0] for name, array, row in places}
         return info

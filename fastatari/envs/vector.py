@@ -144,6 +144,7 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
             autoreset_mode=self.autoreset_mode,
             console=console,
             num_threads=num_threads,
+            has_times=self._has_statistics,
         )
         self.num_threads = self._engine.num_threads
         self.single_observation_space = rules.observation_space
@@ -222,20 +223,20 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
             TypeError, ValueError, InvalidAction, gymnasium.error.Error: as for `send`; or `out` is not allowed.
         """
         engine = self._engine
-        named = None if env_id is None else check_env_ids(env_id, self.num_envs)
-        asked = self._check_turn(named, "step")
+        asked = self._find_asked(env_id, "step")
         indices, strengths = self._actions.read(actions, asked)
-        if named is None and self.batch_size < self.num_envs:
-            count = min(self.batch_size, self._count_pending() + len(asked))
-            target, copy_to = self._make_target(out, count)
-            self._received = None
-            engine.send(asked, indices, strengths)
+        is_part = env_id is None and self.batch_size < self.num_envs
+        count = min(self.batch_size, self._count_pending() + len(asked)) if is_part else len(asked)
+        target, copy_to = self._make_target(out, count)
+        received, self._received = self._received, None
+        if is_part and engine.send(asked, indices, strengths):
             return self._recv(count, target, copy_to, out)
-        target, copy_to = self._make_target(out, len(asked))
-        self._received = None
-        engine.step(named, indices, strengths, target)
-        self._received = named
-        return self._finish(named, target, copy_to, out)
+        named = None if env_id is None else asked
+        if not is_part and engine.step(named, indices, strengths, target):
+            self._received = named
+            return self._finish(named, target, copy_to, out)
+        self._received = received
+        raise self._explain(asked, actions, "step")
 
     def send(self, actions: Any, env_id: Any = None) -> None:
         """Ask environments to apply an action each. Where it is time for a reset, they do that instead.
@@ -254,8 +255,9 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
         """
         engine = self._engine
-        asked = self._check_turn(None if env_id is None else check_env_ids(env_id, self.num_envs), "send")
-        engine.send(asked, *self._actions.read(actions, asked))
+        asked = self._find_asked(env_id, "send")
+        if not engine.send(asked, *self._actions.read(actions, asked)):
+            raise self._explain(asked, actions, "send")
 
     def recv(self, out: Any = None) -> StepResult:
         """Wait for a batch of environments that were asked, or for all of them if they are fewer.
@@ -288,7 +290,7 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
         """
         self._check_begun("render")
         if self.batch_size == self.num_envs and self._count_pending():
-            self._raise_pending("render")
+            raise self._make_pending_error("render")
         if self.render_mode is None:
             gymnasium.logger.warn(
                 "You are calling render method without specifying any render mode. You can specify the render_mode at "
@@ -323,7 +325,7 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
         if not (self._have_begun() | mask).all():
             raise gymnasium.error.ResetNeeded("Cannot reset some environments before all were reset.")
         if self._count_pending():
-            self._raise_pending("reset")
+            raise self._make_pending_error("reset")
 
 
 _ARGUMENTS = (
