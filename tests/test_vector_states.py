@@ -173,10 +173,11 @@ def test_other_states_are_refused(pair):
         AtariVectorEnv("breakout", 1),
         make(reward_clip=True, **SHORT),
         make(autoreset_mode="SameStep", **SHORT),
+        make(batch_size=2, **SHORT),
     ]
     for other in others:
         other.reset()
-    pong, fewer, clipped, same_step = (other.save_state() for other in others)
+    pong, fewer, clipped, same_step, halves = (other.save_state() for other in others)
     single = AtariEnv("breakout", **SHORT)
     single.reset()
     for bad, error, message in [
@@ -191,6 +192,7 @@ def test_other_states_are_refused(pair):
         (fewer, ValueError, "`state` must have the same number of environments, 4, got one with 1"),
         (clipped, ValueError, "`state` must be of the same rules, got one with other reward_clip"),
         (same_step, ValueError, "`state` must have the same `autoreset_mode`, NextStep, got one with SameStep"),
+        (halves, ValueError, "`state` must have the same `batch_size`, 4, got one with 2"),
     ]:
         with pytest.raises(error, match=message):
             env.load_state(bad)

@@ -40,7 +40,10 @@ _ALL: "weakref.WeakKeyDictionary[Rom, dict[tuple[int, ...], Starts]]" = weakref.
 
 def find_starts(rom: Rom, c: Any) -> Starts:
     """Return the starts of a ROM for a console that was turned on."""
-    return _ALL.setdefault(rom, {}).setdefault((c.is_pal, c.height, c.line_limit), Starts(rom.rows))
+    own, kind = _ALL.setdefault(rom, {}), (c.is_pal, c.height, c.line_limit)
+    if kind not in own:
+        own[kind] = Starts(rom.rows)
+    return own[kind]
 
 
 class Resets:

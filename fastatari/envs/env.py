@@ -245,7 +245,8 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
         action sticks in adventure, berzerk, double_dunk and video_cube.
 
         Args:
-            state (State): of an environment of the same game, rules and console, in this process or another.
+            state (State): of an environment of the same game, rules and console, in this process or another; not of one
+                of an `AtariVectorEnv` in ``SAME_STEP`` just after it was reset, which holds the end of its episode too.
 
         Raises:
             TypeError: `state` is none.

@@ -34,7 +34,7 @@ class SavedStates(Batches):
         """
         self._check_begun("save_state")
         generator = None if self._np_random is None else generator_to_values(self._np_random)
-        values = {"np_random": generator, "np_random_seed": self._np_random_seed}
+        values = {"np_random": generator, "np_random_seed": self._np_random_seed, "batch_size": self.batch_size}
         received = np.zeros(0, np.int64) if self._received is None else self._received
         return states.save_engine(self._engine, _KIND, values, {"is_owed": self._is_owed, "received": received})
 
@@ -45,8 +45,8 @@ class SavedStates(Batches):
         can do no harm.
 
         Args:
-            state (bytes-like): of a vector environment with the same game, rules, console, number of environments and
-                `autoreset_mode`, in this process or another. The number of threads may be another.
+            state (bytes-like): of a vector environment with the same game, rules, console, number of environments,
+                `autoreset_mode` and `batch_size`, in this process or another. The number of threads may be another.
 
         Returns:
             tuple: the observations of all environments that wait for an action, as they were received; and infos, where
@@ -59,6 +59,9 @@ class SavedStates(Batches):
         """
         engine = self._engine
         environments, values, arrays = states.unpack_engine(engine, _KIND, state)
+        batch_size = take_int(values, "batch_size", 1, self.num_envs)
+        if batch_size != self.batch_size:
+            raise ValueError(f"`state` must have the same `batch_size`, {self.batch_size}, got one with {batch_size}")
         is_owed = take_array(arrays, "is_owed", np.bool_, (self.num_envs,)).copy()
         received = take_array(arrays, "received", np.int64, arrays.get("received", is_owed).shape).copy()
         if received.size:
