@@ -36,7 +36,8 @@ class Queue(ctypes.Structure):
     unused_2: Annotated[Ints, c_int64 * 7]
     wanted: i64  # for how many the caller waits,
     is_parked: i64  # if it does so without being awake
-    unused_3: Annotated[Ints, c_int64 * 6]
+    is_waiting: i64  # whether it waits, and so may step environments itself
+    unused_3: Annotated[Ints, c_int64 * 5]
     stops: i64  # whether the threads end
     received: i64  # how many of the finished ones the caller took notice of
     last: i64  # the environment it took notice of last
@@ -80,8 +81,8 @@ def _offset(structure: Any, name: str) -> int:
 THREAD_SIZE = ctypes.sizeof(Thread)
 
 # Where fields are that are read and written by atomic operations.
-SUBMITTED, TAKEN, FINISHED, IS_PARKED, STOPS = (
-    _offset(Queue, name) for name in ("submitted", "taken", "finished", "is_parked", "stops")
+SUBMITTED, TAKEN, FINISHED, IS_PARKED, IS_WAITING, STOPS = (
+    _offset(Queue, name) for name in ("submitted", "taken", "finished", "is_parked", "is_waiting", "stops")
 )
 THREAD_IS_PARKED = _offset(Thread, "is_parked")
 
@@ -92,6 +93,10 @@ def serve(q: Queue, t: Thread) -> None:
         i = take(q)
         if i >= 0:
             play(q, i, t.scratch)
+            if atomic_load(address(q) + IS_WAITING) == 0 and atomic_load(address(q) + SUBMITTED) > atomic_load(
+                address(q) + TAKEN
+            ):
+                wake_one(q)
         elif wait_awake(q) == 0:
             park(q, t)
 
@@ -185,13 +190,15 @@ def wake_threads(q: Queue, count: int, plays: int) -> None:
     """Wake as many threads as there are requests; one fewer if the caller plays, and none on its core.
 
     Linux often lets a thread that is woken begin on the core of the one that wakes it, where it would wait until the
-    caller has played. So threads keep to a core each, and the one on the caller's is the caller itself.
+    caller has played. So threads keep to a core each, and the one on the caller's is the caller itself. A caller that
+    does not play goes on with what it does, for which it needs its core too: that thread would take it away from the
+    caller at once. Others wake it when they have played and there is more to do.
     """
     core, left = -1, count
     if plays:
         left = min(count, q.thread_num) - 1
-        if q.find_core:
-            core = call_1(q.find_core, 0) & 0xFFFFFFFF
+    if q.find_core and (plays != 0 or q.thread_num > 1):
+        core = call_1(q.find_core, 0) & 0xFFFFFFFF
     for k in range(q.thread_num):
         t = pointer(Thread, q.threads + THREAD_SIZE * k)
         if left > 0 and (core < 0 or t.core != core):
@@ -200,8 +207,24 @@ def wake_threads(q: Queue, count: int, plays: int) -> None:
                 wake(q, address(t) + THREAD_IS_PARKED, t.lock)
 
 
+def wake_one(q: Queue) -> None:
+    """Wake a thread that is parked, if there is one."""
+    for k in range(q.thread_num):
+        t = pointer(Thread, q.threads + THREAD_SIZE * k)
+        if atomic_load(address(t) + THREAD_IS_PARKED):
+            wake(q, address(t) + THREAD_IS_PARKED, t.lock)
+            return
+
+
 def wait(q: Queue, wanted: int) -> None:
     """Wait until so many steps are done, of all since ever."""
+    atomic_store(address(q) + IS_WAITING, 1)
+    wait_for(q, wanted)
+    atomic_store(address(q) + IS_WAITING, 0)
+
+
+def wait_for(q: Queue, wanted: int) -> None:
+    """Do what `wait` does."""
     while q.caller_plays and atomic_load(address(q) + FINISHED) < wanted:
         i = take(q)
         if i < 0:

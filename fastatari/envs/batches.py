@@ -41,9 +41,12 @@ class Batches(OnEngine):
         engine = self._engine
         self._received = None
         env_ids = np.flatnonzero(self._is_owed)[:count]
-        self._is_owed[env_ids] = False
-        if len(env_ids) < count:
-            env_ids = np.sort(np.concatenate([env_ids, engine.recv(count - len(env_ids))]))
+        if not len(env_ids):
+            env_ids = engine.recv(count)
+        else:
+            self._is_owed[env_ids] = False
+            if len(env_ids) < count:
+                env_ids = np.sort(np.concatenate([env_ids, engine.recv(count - len(env_ids))]))
         engine.read(env_ids, target)
         self._received = env_ids
         return self._finish(env_ids, target, copy_to, out)
