@@ -32,6 +32,7 @@ LAYERS = {
     "rules": {"argument_names", "checks", "preprocessing", "presets"},
     "engine": {"compiler", "console", "preprocessing", "rules", *LEAVES},
     "envs": {"engine", "preprocessing", "rules", *LEAVES},
+    "adapters": {"console", "engine", "envs", "rules", *LEAVES},
     "cli": {"compiler", "console", "engine", "envs", "preprocessing", "rules", *LEAVES},
 }
 
@@ -150,6 +151,8 @@ def test_documents_are_whole(document):
 
 @pytest.mark.parametrize("program", EXAMPLES)
 def test_examples_run(program, tmp_path):
+    if "adapters.sb3" in program:
+        pytest.importorskip("stable_baselines3")
     (tmp_path / "example.py").write_text(program)
     outcome = run(sys.executable, "-P", "-W", "error", tmp_path / "example.py")
     assert outcome.returncode == 0, outcome.stderr

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode
 from fastatari.checks import check_choice, check_flag
 from fastatari.engine.interface import Engine
 from fastatari.engine.making import make_engine
+from fastatari.engine.results import Results
 from fastatari.envs.actions import Actions
 from fastatari.envs.buffers import BUFFER_NUM, ObservationBuffers
 from fastatari.envs.infos import InfoReader
@@ -99,6 +100,20 @@ class OnEngine:
         self._is_pooled = render_screen == "pooled"
         self._has_statistics = check_flag("episode_statistics", episode_statistics)
         self._has_ram = check_flag("info_ram", info_ram)
+
+    @property
+    def episode_statistics(self) -> bool:
+        """Whether infos have ``episode``."""
+        return self._has_statistics
+
+    @property
+    def results(self) -> Results:
+        """What the last step or reset of each environment gave, which is written to in the next; not to be written to.
+
+        Raises:
+            gymnasium.error.ClosedEnvironmentError: the environment is closed.
+        """
+        return self._engine.results
 
     def _close_engine(self) -> None:
         engine, self._engine_or_none = self._engine_or_none, None

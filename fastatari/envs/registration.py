@@ -1,5 +1,8 @@
 """The ids under which gymnasium makes the environments."""
 
+import sys
+import warnings
+from types import FrameType
 from typing import Any
 
 import gymnasium
@@ -32,7 +35,10 @@ def make_env(rom: str, **kwargs: Any) -> AtariEnv:
         TypeError: there is `game`, which the id says.
     """
     _check_no_game(rom, kwargs)
-    return AtariEnv(rom, **kwargs)
+    env = AtariEnv(rom, **kwargs)
+    if env.rules.life_loss in {"reset", "continue"} or env.rules.reward_clip:
+        _warn_under_sb3()
+    return env
 
 
 def make_vector_env(rom: str, **kwargs: Any) -> AtariVectorEnv:
@@ -44,6 +50,24 @@ def make_vector_env(rom: str, **kwargs: Any) -> AtariVectorEnv:
 def _check_no_game(rom: str, kwargs: dict[str, Any]) -> None:
     if "game" in kwargs:
         raise TypeError(f"got an unexpected keyword argument 'game': the id says that it is {rom}")
+
+
+def _warn_under_sb3() -> None:
+    """Warn if stable-baselines3's `make_vec_env` makes an environment whose episodes are lives, or rewards clipped.
+
+    It puts its `Monitor` around the environment, which then takes lives for games. Only the stack tells that it calls.
+    """
+    frame: FrameType | None = sys._getframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "stable_baselines3.common.env_util":
+            warnings.warn(
+                "a `Monitor` around this environment logs the episodes of its rules, which are lives, and their "
+                "clipped rewards; `fastatari.adapters.sb3.make_sb3_env` logs games, as stable-baselines3's "
+                "`make_atari_env` does",
+                stacklevel=2,
+            )
+            return
+        frame = frame.f_back
 
 
 # gymnasium looks there for the modes of `render`.

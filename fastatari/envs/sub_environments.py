@@ -6,6 +6,7 @@ from typing import Any
 
 from gymnasium import spaces
 
+from fastatari.checks import check_integer
 from fastatari.envs import states
 from fastatari.envs.actions import list_keys
 from fastatari.envs.arguments import check_generator
@@ -39,7 +40,7 @@ class SubEnvironments(Batches):
             AttributeError: environments have no such attribute.
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
         """
-        results = [self._get(name, index) for index in range(self.num_envs)]
+        results = [self.get_attr_of(name, index) for index in range(self.num_envs)]
         return tuple(each(*args, **kwargs) if callable(each) else each for each in results)
 
     def get_attr(self, name: str) -> tuple[Any, ...]:
@@ -65,8 +66,7 @@ class SubEnvironments(Batches):
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
         """
         engine = self._engine
-        if name != "np_random":
-            raise AttributeError(f"only 'np_random' of environments can be set, got {name!r}")
+        _check_settable(name)
         generators = list(values) if isinstance(values, Sequence) else [values]
         for generator in generators:
             check_generator(generator)
@@ -78,9 +78,31 @@ class SubEnvironments(Batches):
         for index, generator in enumerate(generators):
             engine.set_np_random(index, generator)
 
-    def _get(self, name: str, index: int) -> Any:
-        """Return an attribute or a method of an environment."""
-        engine = self._engine
+    def set_attr_of(self, name: str, env_id: int, value: Any) -> None:
+        """Set an attribute of an environment. Only ``np_random`` can be set, to a generator that no other one has.
+
+        Raises:
+            AttributeError: environments have no such attribute that could be set.
+            TypeError: `value` is no generator.
+            ValueError: there is no such environment.
+            gymnasium.error.ClosedEnvironmentError: the environment is closed.
+        """
+        _check_settable(name)
+        self._engine.set_np_random(check_integer("env_id", env_id, 0, self.num_envs - 1), check_generator(value))
+
+    def get_attr_of(self, name: str, env_id: int) -> Any:
+        """Return an attribute of an environment, or a method, which is not called.
+
+        Args:
+            name (str): its name.
+            env_id (int): the environment's number.
+
+        Raises:
+            AttributeError: environments have no such attribute.
+            ValueError: there is no such environment.
+            gymnasium.error.ClosedEnvironmentError: the environment is closed.
+        """
+        engine, index = self._engine, check_integer("env_id", env_id, 0, self.num_envs - 1)
         found: dict[str, Callable[[], Any]] = {
             "ale": lambda: engine.ale(index),
             "np_random": lambda: engine.np_random(index),
@@ -101,3 +123,8 @@ class SubEnvironments(Batches):
 
     def _render(self, index: int) -> Any:
         raise NotImplementedError
+
+
+def _check_settable(name: str) -> None:
+    if name != "np_random":
+        raise AttributeError(f"only 'np_random' of environments can be set, got {name!r}")

@@ -1,0 +1,7 @@
+"""Environments in the forms that frameworks ask for. No module is imported unless it is asked for.
+
+* `sb3`: stable-baselines3's `VecEnv`.
+* `cleanrl`: infos in gymnasium 0.29's form.
+* `envpool`: envpool's API; `envpool_base`: what its three forms have in common; `envpool_spec`: its arguments.
+* `checks`: what adapters check.
+"""

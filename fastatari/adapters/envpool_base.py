@@ -1,0 +1,178 @@
+"""What the three forms of envpool's API have in common: environments by its arguments, and what they gave."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode
+
+from fastatari.adapters.envpool_spec import EnvSpec, find_rules, find_seeds, turn_colours
+from fastatari.envs.arguments import check_env_ids, check_options, check_reset_mask
+from fastatari.envs.vector import AtariVectorEnv
+
+Array = npt.NDArray[Any]
+Infos = dict[str, Any]
+
+
+class Rows:
+    """What some environments gave: a row of each array for each of them."""
+
+    def __init__(self, env: AtariVectorEnv, observations: Array, rewards: Array, flags: Any, infos: Infos) -> None:
+        self.ids: Array = infos["env_id"]
+        self.observations = observations if env.rules.grayscale_obs else turn_colours(observations)
+        self.rewards = rewards.astype(np.float32)
+        self.terminated, self.truncated = flags
+        results = env.results.take(self.ids)
+        self.is_reset, self.life_lost = results.row("is_reset"), results.row("life_lost")
+        self.lives = infos["lives"].astype(np.int32)
+        self.raw_rewards = infos["raw_reward"].astype(np.float32)
+        self.elapsed = results.row("episode_length").astype(np.int32)
+        self.ram: Array = infos["ram"]
+        # The emulator's game over, which `game_over` also is at the end of the steps that there may be.
+        self.is_over = infos["game_over"].astype(np.int32)
+        for row in np.flatnonzero(self.truncated).tolist():
+            self.is_over[row] = env.get_attr_of("ale", int(self.ids[row])).game_over()
+
+    @property
+    def infos(self) -> Infos:
+        """Envpool's infos."""
+        env_id = self.ids.astype(np.int32)
+        return {
+            "env_id": env_id,
+            "players": {"env_id": env_id.copy()},
+            "lives": self.lives,
+            "reward": self.raw_rewards,
+            "terminated": self.is_over,
+            "ram": self.ram,
+            "elapsed_step": self.elapsed,
+        }
+
+
+class EnvPool:
+    """What the three forms have in common.
+
+    Attributes:
+        spec (EnvSpec): what was known of them before.
+        config (dict[str, Any]): all arguments.
+        all_env_ids (int32[n]): the environments' numbers.
+        is_async (bool): whether a batch is not all environments.
+    """
+
+    is_vector_env = True
+
+    def _open(self, spec: EnvSpec) -> None:
+        config = spec.config
+        self._env = AtariVectorEnv(
+            config.task,
+            config.num_envs,
+            preset="envpool",
+            autoreset_mode=AutoresetMode.NEXT_STEP,
+            batch_size=config.batch_size,
+            num_threads=config.num_threads or None,
+            info_ram=True,
+            **find_rules(config),
+        )
+        self._spec, self._seeds = spec, dict(enumerate(find_seeds(config)))
+        self._everyone = np.arange(config.num_envs)
+        self._waiting: Rows | None = None  # what `async_reset` gave, until it is received
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """All arguments."""
+        values: dict[str, Any] = self._spec.config._asdict()
+        return values
+
+    @property
+    def all_env_ids(self) -> npt.NDArray[np.int32]:
+        """The numbers of the environments."""
+        return self._everyone.astype(np.int32)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a batch is not all environments."""
+        return self._env.batch_size < self._env.num_envs
+
+    def __len__(self) -> int:
+        return self._env.num_envs
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}{str(self._spec).removeprefix('AtariEnvSpec')}"
+
+    def close(self, **_: Any) -> None:
+        """End the threads. May be called again."""
+        self._env.close()
+
+    def render(self, *_: Any, **__: Any) -> None:
+        """Raise: pictures are those of `AtariVectorEnv`.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("envpool's `render` is not there; `fastatari.AtariVectorEnv` has one")
+
+    def xla(self) -> Any:
+        """Raise: see docs/frameworks.md for how JAX calls environments.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError("`xla` is not there; docs/frameworks.md shows a step in `jax.jit` by `io_callback`")
+
+    def async_reset(self) -> None:
+        """Begin a new game in all environments, which are to be received."""
+        self._waiting = self._reset(self._everyone)
+
+    def send(self, action: Any, env_id: Any = None) -> None:
+        """Ask environments for a step.
+
+        Args:
+            action (m numbers): an array of numbers, of any dtype, which is cast to int32.
+            env_id (int[m], optional): which environments; by default all.
+
+        Raises:
+            TypeError, ValueError, InvalidAction, gymnasium.error.Error: as for `AtariVectorEnv.send`.
+        """
+        self._env.send(*self._read(action, env_id))
+
+    def _read(self, action: Any, env_id: Any) -> tuple[Array, Array]:
+        """Return actions and environments."""
+        ids = self._everyone if env_id is None else check_env_ids(np.asarray(env_id), self._env.num_envs)
+        array = np.asarray(action)
+        if array.dtype.kind not in "iufb":
+            raise TypeError(f"`action` must be numbers, got {action!r:.200}")
+        if array.size != len(ids) or array.ndim > 2:
+            raise ValueError(f"`action` must be {len(ids)} numbers, one for each environment, got shape {array.shape}")
+        return array.reshape(-1).astype(np.int32), ids
+
+    def _step(self, action: Any, env_id: Any) -> Rows:
+        actions, ids = self._read(action, env_id)
+        if self.is_async:
+            self._env.send(actions, ids)
+            return self._recv()
+        observations, rewards, *flags, infos = self._env.step(actions, None if env_id is None else ids)
+        return Rows(self._env, observations, rewards, flags, infos)
+
+    def _recv(self) -> Rows:
+        if self._waiting is not None:
+            rows, self._waiting = self._waiting, None
+            return rows
+        observations, rewards, *flags, infos = self._env.recv()
+        return Rows(self._env, observations, rewards, flags, infos)
+
+    def _reset(self, ids: Array) -> Rows:
+        """Begin a new game; where it is the first one, with the environment's seed."""
+        seeds = [self._seeds.pop(int(i), None) for i in ids]
+        everyone = None if len(ids) == self._env.num_envs else ids
+        observations, infos = self._env.reset(seed=seeds, options={"new_game": True}, env_id=everyone)
+        none = np.zeros(len(observations), np.bool_)
+        return Rows(self._env, observations, np.zeros(len(observations)), (none, none.copy()), infos)
+
+    def _find_reset(self, env_id: Any, seed: Any, options: Any) -> Array:
+        """Return which environments a call of `reset` is about."""
+        if seed is not None:
+            warnings.warn("`seed` of `reset` is of no meaning; environments are seeded by `make`", stacklevel=3)
+        mask = check_reset_mask(check_options(options, ("reset_mask",)), self._env.num_envs)
+        if mask is not None:
+            return np.flatnonzero(mask)
+        return self._everyone if env_id is None else check_env_ids(np.asarray(env_id), self._env.num_envs)
