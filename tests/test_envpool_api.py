@@ -184,9 +184,8 @@ def test_envpool_errors_lose_nothing():
     assert_same(env.recv(), twin.recv())
     with pytest.warns(UserWarning, match="`seed` of `reset` is of no meaning; environments are seeded by `make`"):
         env.reset(seed=3)
-    for name in ("render", "xla"):
-        with pytest.raises(NotImplementedError, match=name):
-            getattr(env, name)()
+    with pytest.raises(NotImplementedError, match="render"):
+        env.render()
     assert repr(env).startswith("GymnasiumEnvPool(num_envs=2, batch_size=2")
     assert (len(env), env.is_vector_env, env.all_env_ids.dtype) == (2, True, np.int32)
     assert env.config["task"] == "breakout"

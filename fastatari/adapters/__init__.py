@@ -2,6 +2,7 @@
 
 * `sb3`: stable-baselines3's `VecEnv`.
 * `cleanrl`: infos in gymnasium 0.29's form.
-* `envpool`: envpool's API; `envpool_base`: what its three forms have in common; `envpool_spec`: its arguments.
+* `envpool`: envpool's API; `envpool_base`: what its three forms have in common; `envpool_spec`: its arguments;
+  `envpool_xla`: its steps for JAX.
 * `checks`: what adapters check.
 """

@@ -117,7 +117,7 @@ class GymnasiumEnvPool(EnvPool, VectorEnv[Array, Any, Array]):
         Raises:
             TypeError, ValueError, InvalidAction, gymnasium.error.Error: as for `AtariVectorEnv.step`.
         """
-        return _five(self._step(action, env_id))
+        return self._give(self._step(action, env_id))
 
     def recv(self, reset: bool = False, return_info: bool = True) -> Any:
         """Wait for a batch; return five values, or observations and infos with `reset`.
@@ -128,7 +128,10 @@ class GymnasiumEnvPool(EnvPool, VectorEnv[Array, Any, Array]):
         rows = self._recv()
         if reset:
             return (rows.observations, rows.infos) if return_info else rows.observations
-        return _five(rows)
+        return self._give(rows)
+
+    def _give(self, rows: Rows) -> tuple[Array, Array, Array, Array, Infos]:
+        return rows.observations, rows.rewards, rows.terminated, rows.truncated, rows.infos
 
 
 class GymEnvPool(EnvPool):
@@ -154,12 +157,16 @@ class GymEnvPool(EnvPool):
 
     def step(self, action: Any, env_id: Any = None) -> tuple[Array, Array, Array, Infos]:
         """Play a step in some environments; return observations, rewards, whether episodes are over, and infos."""
-        return _four(self._step(action, env_id))
+        return self._give(self._step(action, env_id))
 
     def recv(self, reset: bool = False, return_info: bool = True) -> Any:
         """Wait for a batch; return four values, or observations with `reset`."""
         rows = self._recv()
-        return rows.observations if reset else _four(rows)
+        return rows.observations if reset else self._give(rows)
+
+    def _give(self, rows: Rows) -> tuple[Array, Array, Array, Infos]:
+        infos = rows.infos | {"TimeLimit.truncated": rows.truncated}
+        return rows.observations, rows.rewards, rows.terminated | rows.truncated, infos
 
 
 class _Players(NamedTuple):
@@ -190,17 +197,17 @@ class DMEnvPool(EnvPool):
 
     def reset(self, env_id: Any = None) -> Any:
         """Begin a new game in some environments, by default in all."""
-        return self._to_time_step(self._reset(self._find_reset(env_id, None, None)))
+        return self._give(self._reset(self._find_reset(env_id, None, None)))
 
     def step(self, action: Any, env_id: Any = None) -> Any:
         """Play a step in some environments."""
-        return self._to_time_step(self._step(action, env_id))
+        return self._give(self._step(action, env_id))
 
     def recv(self, reset: bool = False, return_info: bool = True) -> Any:
         """Wait for a batch."""
-        return self._to_time_step(self._recv())
+        return self._give(self._recv())
 
-    def _to_time_step(self, rows: Rows) -> Any:
+    def _give(self, rows: Rows) -> Any:
         import dm_env  # noqa: PLC0415 - of an extra
 
         infos = rows.infos
@@ -212,15 +219,6 @@ class DMEnvPool(EnvPool):
         del infos["elapsed_step"]
         observation = State(players=players, obs=rows.observations, **infos)
         return dm_env.TimeStep(step_type.astype(np.int32), rows.rewards, discount.astype(np.float32), observation)
-
-
-def _five(rows: Rows) -> tuple[Array, Array, Array, Array, Infos]:
-    return rows.observations, rows.rewards, rows.terminated, rows.truncated, rows.infos
-
-
-def _four(rows: Rows) -> tuple[Array, Array, Array, Infos]:
-    infos = rows.infos | {"TimeLimit.truncated": rows.truncated}
-    return rows.observations, rows.rewards, rows.terminated | rows.truncated, infos
 
 
 def _to_gym(space: Any) -> Any:

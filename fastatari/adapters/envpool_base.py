@@ -8,8 +8,10 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode
 
 from fastatari.adapters.envpool_spec import EnvSpec, find_rules, find_seeds, turn_colours
+from fastatari.adapters.envpool_xla import make_xla
 from fastatari.envs.arguments import check_env_ids, check_options, check_reset_mask
 from fastatari.envs.vector import AtariVectorEnv
+from fastatari.rules import RAM_SIZE
 
 Array = npt.NDArray[Any]
 Infos = dict[str, Any]
@@ -111,13 +113,31 @@ class EnvPool:
         """
         raise NotImplementedError("envpool's `render` is not there; `fastatari.AtariVectorEnv` has one")
 
-    def xla(self) -> Any:
-        """Raise: see docs/frameworks.md for how JAX calls environments.
+    def xla(self) -> tuple[Any, Any, Any, Any]:
+        """Return a handle, and `recv`, `send` and `step` for `jax.jit`; see `envpool_xla.make_xla`.
+
+        Environments have to be reset first, by `reset` or `async_reset`. A step gives what `recv` does.
 
         Raises:
-            NotImplementedError: always.
+            ImportError: JAX is not installed.
         """
-        raise NotImplementedError("`xla` is not there; docs/frameworks.md shows a step in `jax.jit` by `io_callback`")
+        return make_xla(lambda: self._give(self._recv()), self.send, self._make_batch())
+
+    def _make_batch(self) -> Any:
+        """Return what a batch may be, for its shapes and dtypes."""
+        count, space = self._env.batch_size, self._spec.observation_space
+        env_id, number = np.zeros(count, np.int32), np.zeros(count, np.float32)
+        flag = np.zeros(count, np.bool_)
+        rows: Any = Rows.__new__(Rows)
+        rows.ids, rows.observations, rows.rewards = env_id, np.zeros((count, *space.shape), np.uint8), number
+        rows.terminated, rows.truncated, rows.is_reset, rows.life_lost = (flag,) * 4
+        rows.lives, rows.raw_rewards, rows.is_over, rows.elapsed = env_id, number, env_id, env_id
+        rows.ram = np.zeros((count, RAM_SIZE), np.uint8)
+        return self._give(rows)
+
+    def _give(self, rows: Rows) -> Any:
+        """Return rows in the form of this API."""
+        raise NotImplementedError
 
     def async_reset(self) -> None:
         """Begin a new game in all environments, which are to be received."""
