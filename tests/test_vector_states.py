@@ -90,8 +90,7 @@ def test_loading_returns_what_waits_for_an_action(mode):
     loaded, told = env.load_state(env.save_state())
     assert np.array_equal(loaded, results[-1][0])
     infos = results[-1][-1]
-    assert told.keys() == infos.keys()
-    assert not told.get("_final_obs", np.zeros(1)).any()
+    assert told.keys() == {name for name in infos if "final" not in name}
     if len(results[-1]) == 5:
         assert_same(*({name: each[name] for name in each if "final" not in name} for each in (told, infos)))
     env.close()
@@ -116,7 +115,8 @@ def test_a_saved_state_holds_what_was_not_received(num_threads):
             observations, *rest, infos = env.recv()
             ready = infos["env_id"]
             for row, index in enumerate(ready):
-                final = infos["final_obs"][row].tobytes() if infos["_final_obs"][row] else None
+                has_final = "final_obs" in infos and infos["_final_obs"][row]
+                final = infos["final_obs"][row].tobytes() if has_final else None
                 played[index].append((observations[row].tobytes(), final, *(each[row].item() for each in rest)))
         return played
 

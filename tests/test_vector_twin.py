@@ -108,6 +108,8 @@ def play(game, rules, draw, mode, num_threads, frames, resets):
         assert_infos(infos, theirs[4], theirs[5])
         resets -= sum(theirs[5])
         if mode == AutoresetMode.SAME_STEP:
+            assert ("final_obs" in infos) == ("final_info" in infos) == any(theirs[5])
+        if "final_obs" in infos:
             assert infos["_final_obs"].tolist() == infos["_final_info"].tolist() == theirs[5]
             for mine, expected in zip(infos["final_obs"], theirs[6], strict=True):
                 assert (mine is expected is None) or np.array_equal(mine, expected)

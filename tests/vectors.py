@@ -75,7 +75,7 @@ class VectorTwin:
             finals.append(final)
         observations, rewards, terminated, truncated, infos = (list(column) for column in zip(*rows, strict=True))
         collected = self.collect(infos)
-        if self.mode == AutoresetMode.SAME_STEP:
+        if any(final is not None for final in finals):
             self.add_finals(collected, finals)
         self.shown = observations
         return np.array(observations), np.array(rewards), np.array(terminated), np.array(truncated), collected
@@ -97,8 +97,6 @@ class VectorTwin:
                 collected["episode"] |= {field.name: np.array(values, field.dtype), f"_{field.name}": mask}
         if not is_final:
             collected |= {"env_id": np.arange(self.num_envs), "_env_id": np.ones(self.num_envs, bool)}
-            if self.mode == AutoresetMode.SAME_STEP:
-                self.add_finals(collected, [None] * self.num_envs)
         return collected
 
     def add_finals(self, collected, finals):

@@ -74,7 +74,7 @@ class LegacyInfos(gymnasium.vector.VectorWrapper):
         """Play a step in all environments; see `AtariVectorEnv.step`."""
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
         legacy = _without_new(infos)
-        if np.count_nonzero(infos["_final_obs"]):
+        if "final_obs" in infos:
             ended = infos["_final_obs"]
             legacy["final_observation"], legacy["_final_observation"] = infos["final_obs"], ended
             legacy["final_info"], legacy["_final_info"] = _split(infos["final_info"], ended), ended.copy()

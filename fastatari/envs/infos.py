@@ -20,20 +20,20 @@ _HAS_FINAL: Final = place_of("has_final")[1]
 
 
 class InfoReader:
-    """Makes infos. Those of one reader have the same keys, dtypes and shapes after every reset and step.
+    """Makes infos. Those of one reader have the same keys, dtypes and shapes after every reset and step, except finals.
 
     Args:
         engine (Engine): whose results are read.
         has_statistics (bool): whether infos have ``episode``.
         has_ram (bool): whether infos have ``ram``.
-        has_finals (bool): whether infos have ``final_obs`` and ``final_info``.
+        has_finals (bool): whether infos have ``final_obs`` and ``final_info`` where a reset in the same step replaced
+            what they hold.
     """
 
     def __init__(self, engine: Engine, has_statistics: bool, has_ram: bool, has_finals: bool = False) -> None:
         self._engine = engine
         self._has_statistics, self._has_ram, self._has_finals = has_statistics, has_ram, has_finals
         self._is_there = np.ones(engine.num_envs, np.bool_)
-        self._no_finals: dict[int, tuple[npt.NDArray[Any], dict[str, Any]]] = {}
         # Where each field is, so that a step does not look that up.
         self._plan = [(field.name, f"_{field.name}", *_find(field), field.when) for field in INFO_FIELDS]
         # Of a single environment: an array of shape () for a flag, a scalar for a number.
@@ -56,8 +56,8 @@ class InfoReader:
         infos = self._read(results, env_ids, is_told, self._engine.read_ram)
         infos[ENV_ID.name] = env_ids
         infos[f"_{ENV_ID.name}"] = infos["_lives"] if is_told is None else np.ones(len(env_ids), np.bool_)
-        if self._has_finals:
-            has_final = results.flags[_HAS_FINAL]
+        if self._has_finals and np.count_nonzero(has_final := results.flags[_HAS_FINAL]):
+            # Only then, as in gymnasium's own environments: TorchRL fails at an array of None alone.
             final_obs, final_info = self._read_finals(env_ids, has_final)
             infos["final_obs"], infos["_final_obs"] = final_obs, has_final
             infos["final_info"], infos["_final_info"] = final_info, has_final
@@ -97,11 +97,6 @@ class InfoReader:
     def _read_finals(self, env_ids: Int64Array, has_final: Mask) -> tuple[npt.NDArray[Any], dict[str, Any]]:
         """Return the observations and infos that resets in the same step replaced."""
         engine, count = self._engine, len(env_ids)
-        if not np.count_nonzero(has_final):
-            if count not in self._no_finals:
-                self._no_finals[count] = self._make_no_finals(count)
-            nothing, final_info = self._no_finals[count]
-            return nothing, final_info.copy()
         observations = np.full(count, None, object)
         replaced = env_ids[has_final]
         rows = make_array((len(replaced), *engine.rules.shape), engine.rules.observation_space.dtype)
@@ -109,16 +104,6 @@ class InfoReader:
         for place, row in zip(np.flatnonzero(has_final), rows, strict=True):
             observations[place] = row
         return observations, self._read(engine.finals.take(env_ids), env_ids, has_final, engine.read_final_ram)
-
-    def _make_no_finals(self, count: int) -> tuple[npt.NDArray[Any], dict[str, Any]]:
-        """Return what `_read_finals` does of nothing. Nobody can write to its arrays, so that they serve many steps."""
-        nobody = np.zeros(count, np.bool_)
-        infos = self._read(Results.zeros(count), np.zeros(count, np.int64), nobody, self._engine.read_final_ram)
-        nothing = np.full(count, None, object)
-        for array in (nothing, *infos.values(), *infos.get(EPISODE, {}).values()):
-            if isinstance(array, np.ndarray):
-                array.flags.writeable = False
-        return nothing, infos
 
     def read_single(self) -> dict[str, Any]:
         """Return the info of an engine with one environment: numbers are numpy's scalars.

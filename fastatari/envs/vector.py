@@ -83,8 +83,9 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
 
     Infos hold what `AtariEnv` has in its info, as arrays with a value for each environment, and under the same name
     with ``_`` before it, for which environments there is one, bool[b]; and ``env_id``, their numbers. With
-    `episode_statistics`, ``episode`` is there in every info. In ``SAME_STEP``, every info has ``final_obs``, an array
-    of observations or None, and ``final_info``, infos of what resets replaced.
+    `episode_statistics`, ``episode`` is there in every info. They have the same keys after every reset and step. Only
+    in ``SAME_STEP``, where a step ended an episode, there is ``final_obs`` besides, an array of observations or None,
+    and ``final_info``, infos of what resets replaced.
 
     Raises:
         TypeError, ValueError, OSError, MemoryError: as for `AtariEnv`; or an argument is not allowed.

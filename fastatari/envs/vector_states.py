@@ -49,8 +49,8 @@ class SavedStates(Batches):
                 `autoreset_mode` and `batch_size`, in this process or another. The number of threads may be another.
 
         Returns:
-            tuple: the observations of all environments that wait for an action, as they were received; and infos, where
-            ``final_obs`` and ``final_info`` are empty.
+            tuple: the observations of all environments that wait for an action, as they were received; and infos,
+            without ``final_obs`` and ``final_info``.
 
         Raises:
             TypeError: `state` is not bytes-like.
