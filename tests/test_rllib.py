@@ -1,4 +1,4 @@
-"""`adapters.rllib`: ids, connectors and PPO of RLlib. In an environment of its own, because ray[rllib] pins gymnasium."""
+"""`adapters.rllib` in RLlib, which needs an environment of its own, because it pins gymnasium."""
 
 import warnings
 
@@ -12,7 +12,6 @@ with warnings.catch_warnings():
     pytest.importorskip("ray.rllib")
     import ray
     from ray.rllib.algorithms.ppo import PPOConfig
-    from ray.rllib.connectors.env_to_module.env_to_module_pipeline import EnvToModulePipeline  # noqa: F401
 
     from fastatari.adapters import rllib
 
