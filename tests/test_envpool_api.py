@@ -5,7 +5,7 @@ import importlib
 
 import numpy as np
 import pytest
-from gymnasium.error import AlreadyPendingCallError
+from gymnasium.error import AlreadyPendingCallError, NoAsyncCallError
 
 import fastatari.adapters.envpool as ours
 from fastatari.adapters import envpool_spec
@@ -81,9 +81,18 @@ def test_envpool_batches_of_those_that_are_ready():
     [{"max_episode_steps": 9, "episodic_life": True}, {"zero_discount_on_life_loss": True, "max_episode_steps": 90}],
 )
 def test_envpool_dm_form_gives_the_same(arguments):
-    pytest.importorskip("dm_env")
     arguments = {"num_envs": 2, "seed": 4, **arguments}
+    dm_env = pytest.importorskip("dm_env")
     mine, other = (package.make_dm("Breakout-v5", **arguments) for package in (ours, theirs))
+    assert isinstance(mine, dm_env.Environment)
+    assert repr(mine.action_spec()) == repr(other.action_spec())
+    own, their = mine.observation_spec(), other.observation_spec()
+    assert own._fields == their._fields
+    for name in set(own._fields) - {"players"}:
+        assert (getattr(own, name).shape, getattr(own, name).dtype) == (
+            getattr(their, name).shape,
+            getattr(their, name).dtype,
+        )
     steps = [(mine.reset(), other.reset())]
     steps += [(mine.step(np.array([1, 3])), other.step(np.array([1, 3]))) for _ in range(120)]
     for number, (own, their) in enumerate(steps):
@@ -157,6 +166,10 @@ def test_envpool_ids_are_the_same():
         ({"use_inter_area_resize": False}, ValueError, "`use_inter_area_resize` must be True here, got False"),
         ({"gym_reset_return_info": False}, ValueError, "`gym_reset_return_info` must be True here, got False"),
         ({"num_envs": 2, "seed": [1]}, ValueError, "`seed` must be a number or 2 of them, got 1"),
+        ({"seed": -5}, ValueError, "`seed` must be .*0.*, got -5"),
+        ({"num_envs": 3, "seed": 2**31 - 1}, ValueError, "`seed` must be .*2147483645, got 2147483647"),
+        ({"seed": 1, "env_seed": 2}, ValueError, "`seed` and `env_seed` must not be given both"),
+        ({"img_height": 0}, ValueError, "`img_height` must be .*1.*, got 0"),
         ({"reward_clip": 1}, TypeError, "`reward_clip` must be"),
     ],
 )
@@ -174,6 +187,9 @@ def test_envpool_errors_lose_nothing():
         (np.array(["a", "b"]), None, TypeError, "`action` must be numbers, got"),
         (np.array([0, 7]), None, InvalidAction, "7"),
         (np.array([0]), np.array([2]), ValueError, "`env_id` must be from 0 to 1, got 2"),
+        (np.array([2**32 + 1, 0]), None, InvalidAction, "4294967297"),
+        (np.array([2**63, 0], np.uint64), None, InvalidAction, "9223372036854775808"),
+        (np.array([np.nan, 0]), None, ValueError, "`action` must be numbers that are integers of 32 bits, got"),
     ):
         with pytest.raises(error, match=message):
             env.step(action, env_id)
@@ -182,6 +198,15 @@ def test_envpool_errors_lose_nothing():
     with pytest.raises(AlreadyPendingCallError):
         env.send(np.zeros(2, int))
     assert_same(env.recv(), twin.recv())
+    named = {"action": np.array([1.9, 0.0]), "env_id": np.array([1, 0])}
+    assert_same(env.step(named), twin.step(np.array([1, 0]), np.array([1, 0])))
+    with pytest.raises(ValueError, match=r"`env_id` and `options\['reset_mask'\]` must not be given both"):
+        env.reset(np.array([0]), options={"reset_mask": [True, False]})
+    assert_same(env.reset(options={"reset_mask": [True, False]}), twin.reset(np.array([0])))
+    env.async_reset(), twin.reset()
+    assert_same(env.step(np.zeros(2)), twin.step(np.zeros(2)))  # what was not received is dropped
+    with pytest.raises(NoAsyncCallError):
+        env.recv()
     with pytest.warns(UserWarning, match="`seed` of `reset` is of no meaning; environments are seeded by `make`"):
         env.reset(seed=3)
     with pytest.raises(NotImplementedError, match="render"):

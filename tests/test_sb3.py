@@ -99,6 +99,10 @@ def test_sb3_evaluation_counts_games():
     assert all(length > 300 for _, lengths in results for length in lengths)  # frames, of all lives
 
 
+def make_seeds(env):
+    return env.seed(None)
+
+
 def test_sb3_surface():
     env = make_sb3_env("pong", 2, seed=3, render_mode="rgb_array")
     env.reset()
@@ -118,8 +122,12 @@ def test_sb3_surface():
         ValueError, match="`indices` must name one environment, whose generator `value` is to be, got 2"
     ):
         env.set_attr("np_random", generator)
+    with pytest.raises(ValueError, match="`value` must be a generator of its own, got that of environment 1"):
+        env.set_attr("np_random", generator, -2)
     with pytest.raises(AttributeError, match="only 'np_random' of environments can be set, got 'lives'"):
         env.set_attr("lives", 3)
+    for _ in range(20):
+        assert max(make_seeds(env)) < 2**31
     env.set_options([{"new_game": True}, {}])
     with pytest.raises(ValueError, match="options must be the same of all environments, got"):
         env.reset()
@@ -150,9 +158,8 @@ def test_sb3_refuses_other_objects():
 
 
 def test_sb3_make_vec_env_says_where_a_monitor_would_see_lives_instead_of_games():
-    with pytest.warns(
-        UserWarning, match=r"a `Monitor` around this environment .* `fastatari.adapters.sb3.make_sb3_env`"
-    ):
+    takes = "takes lives for games and clipped rewards for scores; `make_sb3_env` of `fastatari.adapters.sb3`"
+    with pytest.warns(UserWarning, match=f"a `Monitor` around this environment {takes}"):
         make_vec_env("fastatari/Breakout-v0", 1, env_kwargs={"preset": "sb3"}).close()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -5,6 +5,7 @@ from environments import SHORT, assert_same
 from gymnasium.vector import AutoresetMode
 from vectors import NUM, OBSERVATION, STEPS, VectorTwin, actions_for, make, play_twin
 
+from fastatari import InvalidAction
 from fastatari.envs.env import AtariEnv
 from fastatari.envs.vector import AtariVectorEnv
 
@@ -78,6 +79,18 @@ def test_memory_is_used_again_when_a_caller_lets_go():
     kept = [env.step(actions)[0] for actions in actions_for(env, 20)]
     assert len({observations.ctypes.data for observations in kept}) == 20
     env.close()
+
+
+def test_a_refused_step_leaves_lent_observations_alone():
+    with make(copy=False, **SHORT) as env:
+        for _ in range(3):
+            observations, *_ = env.reset(seed=1)
+            kept = observations.copy()
+            for wrong in ([0, 99, 0, 0], [0] * 3):
+                with pytest.raises((InvalidAction, ValueError)):
+                    env.step(wrong)
+            env.step([1] * NUM)
+            assert np.array_equal(observations, kept)
 
 
 @pytest.mark.parametrize("fields", [{}, {"obs_type": "ram", "scale_obs": True}, {"batch_size": 3}], ids=str)

@@ -165,6 +165,19 @@ def pair():
     env.close()
 
 
+def test_the_state_of_a_pending_environment_goes_on_in_a_single_one():
+    env, single = make(autoreset_mode="NextStep", **SHORT), AtariEnv("breakout", **SHORT)
+    env.reset(seed=3), single.reset()
+    env.send([1, 2, 3, 0])
+    states = env.call("clone_state")
+    env.recv()
+    single.restore_state(states[1])
+    for action in (2, 3, 1):
+        expected = env.step([action] * NUM)[0][1]
+        assert np.array_equal(single.step(action)[0], expected)
+    env.close(), single.close()
+
+
 def test_other_states_are_refused(pair):
     env, twin = pair
     state = env.save_state()

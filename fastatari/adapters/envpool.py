@@ -14,7 +14,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from fastatari.adapters.checks import require
 from fastatari.adapters.envpool_base import Array, EnvPool, Infos, Rows
-from fastatari.adapters.envpool_spec import EnvSpec, list_all_envs, make_config
+from fastatari.adapters.envpool_spec import ArraySpec, EnvSpec, list_all_envs, make_config
 from fastatari.checks import check_choice
 
 __all__ = ["list_all_envs", "make", "make_dm", "make_gym", "make_gymnasium", "make_spec"]
@@ -38,7 +38,7 @@ def make(task_id: str, env_type: str, **kwargs: Any) -> Any:
         task_id (str): one of `list_all_envs`, such as ``Breakout-v5``.
         env_type ("dm" | "gym" | "gymnasium"): whose API they have. ``"gym"`` is that of gym before 0.26, which envpool
             had up to 0.8.4: ``reset`` returns observations alone and ``step`` four values.
-        kwargs: as envpool's. `base_path`, `thread_affinity_offset` and `render_mode` are taken and of no meaning.
+        kwargs: as envpool's, except those of rendering. `base_path` and `thread_affinity_offset` are of no meaning.
 
     Raises:
         TypeError: `task_id` is no string; there is no such argument; or it has the wrong type.
@@ -192,8 +192,34 @@ class DMEnvPool(EnvPool):
 
     def __init__(self, spec: EnvSpec) -> None:
         require("dm-env", "1.6", "2", "envpool")
+        import dm_env  # noqa: PLC0415 - of an extra
+
+        dm_env.Environment.register(DMEnvPool)
         self._open(spec)
         self.spec = spec
+
+    def observation_spec(self) -> "State":
+        """Return the specs of an environment's observation, as a `State`."""
+        specs = {name.removeprefix("info:"): spec for name, spec in self.spec.state_array_spec.items()}
+        players = _Players(_to_dm("env_id", specs["players.env_id"]))
+        found = {name: _to_dm(name, specs[name]) for name in State._fields if name != "players"}
+        # Not the step's reward, which may be clipped.
+        found["reward"] = _to_dm("reward", self.spec.state_array_spec["info:reward"])
+        return State(players=players, **found)
+
+    def action_spec(self) -> Any:
+        """Return the spec of an environment's action."""
+        from dm_env.specs import DiscreteArray  # noqa: PLC0415
+
+        return DiscreteArray(int(self.spec.action_space.n), np.int32, "action")
+
+    def reward_spec(self) -> Any:
+        """Return the spec of a reward."""
+        return _to_dm("reward", self.spec.state_array_spec["reward"])
+
+    def discount_spec(self) -> Any:
+        """Return the spec of a discount."""
+        return _to_dm("discount", self.spec.state_array_spec["discount"])
 
     def reset(self, env_id: Any = None) -> Any:
         """Begin a new game in some environments, by default in all."""
@@ -219,6 +245,14 @@ class DMEnvPool(EnvPool):
         del infos["elapsed_step"]
         observation = State(players=players, obs=rows.observations, **infos)
         return dm_env.TimeStep(step_type.astype(np.int32), rows.rewards, discount.astype(np.float32), observation)
+
+
+def _to_dm(name: str, spec: ArraySpec) -> Any:
+    """Return a spec as dm_env's, of an environment with one player."""
+    from dm_env.specs import BoundedArray  # noqa: PLC0415
+
+    shape = tuple(side for side in spec.shape if side >= 0)
+    return BoundedArray(shape, spec.dtype, spec.minimum, spec.maximum, name)
 
 
 def _to_gym(space: Any) -> Any:

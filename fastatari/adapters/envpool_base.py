@@ -93,7 +93,7 @@ class EnvPool:
     @property
     def is_async(self) -> bool:
         """Whether a batch is not all environments."""
-        return self._env.batch_size < self._env.num_envs
+        return self._env.is_async
 
     def __len__(self) -> int:
         return self._env.num_envs
@@ -147,7 +147,8 @@ class EnvPool:
         """Ask environments for a step.
 
         Args:
-            action (m numbers): an array of numbers, of any dtype, which is cast to int32.
+            action (m numbers or dict): an array of numbers of any dtype, fractions are cut off; or a dict with these as
+                ``action``, and maybe ``env_id``.
             env_id (int[m], optional): which environments; by default all.
 
         Raises:
@@ -157,20 +158,26 @@ class EnvPool:
 
     def _read(self, action: Any, env_id: Any) -> tuple[Array, Array]:
         """Return actions and environments."""
+        if isinstance(action, dict):
+            env_id, action = action.get("env_id", env_id), action["action"]
         ids = self._everyone if env_id is None else check_env_ids(np.asarray(env_id), self._env.num_envs)
         array = np.asarray(action)
         if array.dtype.kind not in "iufb":
             raise TypeError(f"`action` must be numbers, got {action!r:.200}")
         if array.size != len(ids) or array.ndim > 2:
             raise ValueError(f"`action` must be {len(ids)} numbers, one for each environment, got shape {array.shape}")
-        return array.reshape(-1).astype(np.int32), ids
+        if array.dtype.kind == "f" and not (np.abs(array) < 2**31).all():  # nan is not
+            raise ValueError(f"`action` must be numbers that are integers of 32 bits, got {action!r:.200}")
+        flat = array.reshape(-1)
+        return flat if array.dtype.kind in "iu" else flat.astype(np.int32), ids
 
     def _step(self, action: Any, env_id: Any) -> Rows:
         actions, ids = self._read(action, env_id)
+        self._waiting = None
         if self.is_async:
             self._env.send(actions, ids)
             return self._recv()
-        observations, rewards, *flags, infos = self._env.step(actions, None if env_id is None else ids)
+        observations, rewards, *flags, infos = self._env.step(actions, None if ids is self._everyone else ids)
         return Rows(self._env, observations, rewards, flags, infos)
 
     def _recv(self) -> Rows:
@@ -182,9 +189,12 @@ class EnvPool:
 
     def _reset(self, ids: Array) -> Rows:
         """Begin a new game; where it is the first one, with the environment's seed."""
-        seeds = [self._seeds.pop(int(i), None) for i in ids]
+        self._waiting = None
+        seeds = [self._seeds.get(int(i)) for i in ids]
         everyone = None if len(ids) == self._env.num_envs else ids
         observations, infos = self._env.reset(seed=seeds, options={"new_game": True}, env_id=everyone)
+        for i in ids.tolist():
+            self._seeds.pop(i, None)
         none = np.zeros(len(observations), np.bool_)
         return Rows(self._env, observations, np.zeros(len(observations)), (none, none.copy()), infos)
 
@@ -192,7 +202,10 @@ class EnvPool:
         """Return which environments a call of `reset` is about."""
         if seed is not None:
             warnings.warn("`seed` of `reset` is of no meaning; environments are seeded by `make`", stacklevel=3)
-        mask = check_reset_mask(check_options(options, ("reset_mask",)), self._env.num_envs)
-        if mask is not None:
+        checked = check_options(options, ("reset_mask",))
+        if checked.get("reset_mask") is not None:
+            if env_id is not None:
+                raise ValueError("`env_id` and `options['reset_mask']` must not be given both")
+            mask: Any = check_reset_mask({"reset_mask": np.asarray(checked["reset_mask"])}, self._env.num_envs)
             return np.flatnonzero(mask)
         return self._everyone if env_id is None else check_env_ids(np.asarray(env_id), self._env.num_envs)

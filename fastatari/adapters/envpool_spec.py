@@ -106,20 +106,24 @@ def make_config(task_id: Any, arguments: Mapping[str, Any]) -> Any:
     values["num_envs"] = num_envs = check_integer("num_envs", values["num_envs"], 1, _MOST)
     values["batch_size"] = check_integer("batch_size", values["batch_size"], 0, num_envs) or num_envs
     values["num_threads"] = check_integer("num_threads", values["num_threads"], 0, _MOST)
-    seeds = values["env_seed"] if len(values["env_seed"]) else values["seed"]
+    for name in ("img_height", "img_width"):
+        values[name] = check_integer(name, values[name], 1, _MOST)
+    name = "env_seed" if "env_seed" in arguments else "seed"
+    if name == "env_seed" and "seed" in arguments:
+        raise ValueError("`seed` and `env_seed` must not be given both")
+    seeds = values[name]
     if isinstance(seeds, (list, tuple, np.ndarray)):
         if len(seeds) != num_envs:
-            raise ValueError(f"`seed` must be a number or {num_envs} of them, got {len(seeds)}")
-        values["env_seed"] = [check_integer("seed", seed, -(2**31), _MOST) for seed in seeds]
+            raise ValueError(f"`{name}` must be a number or {num_envs} of them, got {len(seeds)}")
+        values["env_seed"], values["seed"] = [check_integer(name, seed, 0, _MOST) for seed in seeds], 0
     else:
-        values["seed"] = check_integer("seed", seeds, -(2**31), _MOST)
+        values["seed"], values["env_seed"] = check_integer(name, seeds, 0, _MOST + 1 - num_envs), []
     return Config(**values)
 
 
 def find_seeds(config: Any) -> list[int]:
     """Return the seed of each environment."""
-    seeds = config.env_seed or [config.seed + i for i in range(config.num_envs)]
-    return [seed % 2**32 for seed in seeds]
+    return config.env_seed or [config.seed + i for i in range(config.num_envs)]
 
 
 def find_rules(config: Any) -> dict[str, Any]:

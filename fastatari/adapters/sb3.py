@@ -76,8 +76,23 @@ class SB3VecEnv(VecEnv):
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
         self.metadata = env.metadata
 
+    def seed(self, seed: int | None = None) -> Sequence[int | None]:
+        """Let environment i begin with the seed ``seed + i`` at the next reset; by default, `seed` is random.
+
+        Returns:
+            list[int]: the seed of each.
+        """
+        if seed is None:  # stable-baselines3 draws 32 bits, of which rules with the seeding of ale-py take 31
+            seed = int(np.random.randint(2**31 - self.num_envs))  # noqa: NPY002 - what its users seed
+        seeds: Sequence[int | None] = super().seed(seed)
+        return seeds
+
     def reset(self) -> npt.NDArray[Any]:
-        """Begin an episode in all environments, with what `seed` and `set_options` gave; return the observations."""
+        """Begin an episode in all environments, with what `seed` and `set_options` gave; return the observations.
+
+        `reset_infos` hold lives and frames, also where those of stable-baselines3's own environments are empty, because
+        a wrapper that presses FIRE drops them.
+        """
         options = self._options[0]
         if any(each != options for each in self._options):
             raise ValueError(f"options must be the same of all environments, got {self._options}")
@@ -158,8 +173,11 @@ class SB3VecEnv(VecEnv):
         return [method(*method_args, **method_kwargs) for method in self.get_attr(method_name, indices)]
 
     def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
-        """Return whether environments are in a wrapper: in `Monitor` they are, since infos hold what it writes."""
-        return [wrapper_class is Monitor for _ in self._find(indices)]
+        """Return whether environments are in a wrapper: in `Monitor` they are, since infos hold what it writes.
+
+        In no other class, although they play by the rules of `AtariWrapper`.
+        """
+        return [issubclass(Monitor, wrapper_class) for _ in self._find(indices)]
 
     def get_images(self) -> Sequence[npt.NDArray[np.uint8] | None]:
         """Return the screen of each environment, uint8[H, W, 3], or None if `render_mode` is not "rgb_array"."""
@@ -172,7 +190,7 @@ class SB3VecEnv(VecEnv):
     def _find(self, indices: Any) -> list[int]:
         """Return numbers of environments."""
         found: Iterable[int] = self._get_indices(indices)
-        return list(found)
+        return [i + self.num_envs if i < 0 else i for i in found]
 
 
 def _split(infos: dict[str, Any]) -> list[dict[str, Any]]:

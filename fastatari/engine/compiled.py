@@ -132,10 +132,11 @@ class CompiledEngine:
         count = len(actions)
         self.threads.indices[:count] = actions
         if strengths is not None:
+            self._had_strengths = True
             self.threads.strengths[:count] = np.abs(strengths) * np.float32(PADDLE_STEP)
         elif self._had_strengths:
             self.threads.strengths[:] = PADDLE_STEP
-        self._had_strengths = strengths is not None
+            self._had_strengths = False
 
     def send(self, env_ids: Int64Array, actions: Int64Array, strengths: npt.NDArray[np.float32] | None = None) -> bool:
         """Begin a step in some environments. See `Engine.send`."""

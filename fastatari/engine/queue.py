@@ -190,9 +190,11 @@ def wake_threads(q: Queue, count: int, plays: int) -> None:
     """Wake as many threads as there are requests; one fewer if the caller plays, and none on its core.
 
     Linux often lets a thread that is woken begin on the core of the one that wakes it, where it would wait until the
-    caller has played. So threads keep to a core each, and the one on the caller's is the caller itself. A caller that
-    does not play goes on with what it does, for which it needs its core too: that thread would take it away from the
-    caller at once. Others wake it when they have played and there is more to do.
+    caller has played. So threads keep to a core each, and the one on the caller's is the caller itself.
+
+    A caller that does not play goes on with what it does, and needs its core for that. A thread that is woken there
+    would take the core away from it at once. So that thread is not woken here either. Another thread wakes it, once
+    that one has played an environment and there are more requests.
     """
     core, left = -1, count
     if plays:

@@ -131,7 +131,10 @@ class OnEngine:
 
     def __setstate__(self, attributes: dict[str, Any]) -> None:
         saved: list[bytes] | None = attributes.pop("_states")
-        self.__dict__.update(attributes)
+        # Arrays of a pickle whose buffers lie outside of it may be read-only.
+        self.__dict__.update(
+            {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in attributes.items()}
+        )
         if saved is not None:
             engine = make_engine(**self._engine_arguments)
             for index, state in enumerate(saved):

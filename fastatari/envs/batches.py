@@ -36,6 +36,15 @@ class Batches(OnEngine):
     # Of which environments `recv` owes what a reset gave, bool[n].
     _is_owed: npt.NDArray[np.bool_]
 
+    def __len__(self) -> int:
+        """Return how many environments there are, which tianshou and envpool's users ask so."""
+        return self.num_envs
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a batch is not all environments."""
+        return self.batch_size < self.num_envs
+
     def _recv(self, count: int, target: Array, copy_to: Array | None, out: Any) -> StepResult:
         """Wait for environments, and return what they gave."""
         engine = self._engine
@@ -110,6 +119,17 @@ class Batches(OnEngine):
                 f"Cannot step environments that need a `reset` first: {', '.join(map(str, env_ids[needs_reset]))}"
             )
         return self._actions.find_invalid(actions, env_ids) or self._make_pending_error(name)
+
+    def _check_mask(self, mask: npt.NDArray[np.bool_], env_ids: Int64Array | None) -> None:
+        """Check that some environments can be reset while all are returned."""
+        if env_ids is not None:
+            raise ValueError("`env_id` and `options['reset_mask']` must not be given both")
+        if self.batch_size < self.num_envs:
+            raise ValueError("`options['reset_mask']` needs a batch of all environments; say which by `env_id` instead")
+        if not (self._have_begun() | mask).all():
+            raise gymnasium.error.ResetNeeded("Cannot reset some environments before all were reset.")
+        if self._count_pending():
+            raise self._make_pending_error("reset")
 
     def _make_pending_error(self, name: str) -> Exception:
         return gymnasium.error.AlreadyPendingCallError(

@@ -31,7 +31,7 @@ class ObservationBuffers:
         self._copies = copies
         self._memories: list[tuple[bytearray, int]] = []
         self._loans: list[weakref.ref[npt.NDArray[Any]]] = []
-        self._oldest = 0
+        self._oldest = 0  # or, where two take turns, whose turn it is
 
     def take(self) -> npt.NDArray[Any]:
         """Return an array to write to: dtype[shape], of undefined contents."""
@@ -42,22 +42,33 @@ class ObservationBuffers:
         self._loans[number] = weakref.ref(array)
         return array
 
+    def give_back(self) -> None:
+        """Let the next `take` return the same as the last one, to which nothing was written."""
+        if not self._copies:
+            self._oldest = 1 - self._oldest
+
     def _find_free(self) -> int:
-        if self._copies:
-            for number, loan in enumerate(self._loans):
-                if loan() is None:
-                    return number
-        most = BUFFER_NUM if self._copies else 2
-        if len(self._memories) < most:
-            self._memories.append(allocate(self.shape, self.dtype))
-            self._loans.append(_NONE)
+        if not self._copies:
+            number = self._oldest
+            self._oldest = 1 - number
+            if number == len(self._memories):
+                self._add()
+            return number
+        for number, loan in enumerate(self._loans):
+            if loan() is None:
+                return number
+        if len(self._memories) < BUFFER_NUM:
+            self._add()
             return len(self._memories) - 1
+        # The caller keeps all of them. What it has stays as it is, and this is forgotten here.
         number = self._oldest
-        self._oldest = (number + 1) % most
-        if self._copies:
-            # The caller keeps all of them. What it has stays as it is, and this is forgotten here.
-            self._memories[number] = allocate(self.shape, self.dtype)
+        self._oldest = (number + 1) % BUFFER_NUM
+        self._memories[number] = allocate(self.shape, self.dtype)
         return number
+
+    def _add(self) -> None:
+        self._memories.append(allocate(self.shape, self.dtype))
+        self._loans.append(_NONE)
 
 
 def allocate(shape: tuple[int, ...], dtype: npt.DTypeLike) -> tuple[bytearray, int]:

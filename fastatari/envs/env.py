@@ -248,12 +248,14 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
             state (State): of an environment of the same game, rules and console, in this process or another; not of one
                 of an `AtariVectorEnv` in ``SAME_STEP`` just after it was reset, which holds the end of its episode too.
 
+        The seconds in ``info["episode"]`` are counted from now, if the state is of an environment without them.
+
         Raises:
             TypeError: `state` is none.
             ValueError: it is of another game or console, of other rules, or damaged. Nothing has changed.
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
         """
-        states.restore(self._engine, 0, state)
+        states.restore_single(self._engine, state)
 
     def save_state(self) -> bytes:
         """Return all that the environment is as bytes, for a file: with rules, version and checksum.

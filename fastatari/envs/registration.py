@@ -36,8 +36,10 @@ def make_env(rom: str, **kwargs: Any) -> AtariEnv:
     """
     _check_no_game(rom, kwargs)
     env = AtariEnv(rom, **kwargs)
-    if env.rules.life_loss in {"reset", "continue"} or env.rules.reward_clip:
-        _warn_under_sb3()
+    what = ["lives for games"] if env.rules.life_loss != "ignore" else []
+    what += ["clipped rewards for scores"] if env.rules.reward_clip else []
+    if what:
+        _warn_under_sb3(" and ".join(what))
     return env
 
 
@@ -52,8 +54,8 @@ def _check_no_game(rom: str, kwargs: dict[str, Any]) -> None:
         raise TypeError(f"got an unexpected keyword argument 'game': the id says that it is {rom}")
 
 
-def _warn_under_sb3() -> None:
-    """Warn if stable-baselines3's `make_vec_env` makes an environment whose episodes are lives, or rewards clipped.
+def _warn_under_sb3(what: str) -> None:
+    """Warn if stable-baselines3's `make_vec_env` makes the environment, and say what its `Monitor` takes for what.
 
     It puts its `Monitor` around the environment, which then takes lives for games. Only the stack tells that it calls.
     """
@@ -61,9 +63,8 @@ def _warn_under_sb3() -> None:
     while frame is not None:
         if frame.f_globals.get("__name__") == "stable_baselines3.common.env_util":
             warnings.warn(
-                "a `Monitor` around this environment logs the episodes of its rules, which are lives, and their "
-                "clipped rewards; `fastatari.adapters.sb3.make_sb3_env` logs games, as stable-baselines3's "
-                "`make_atari_env` does",
+                f"a `Monitor` around this environment takes {what}; `make_sb3_env` of `fastatari.adapters.sb3` logs "
+                "what stable-baselines3's `make_atari_env` does",
                 stacklevel=2,
             )
             return

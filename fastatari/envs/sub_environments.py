@@ -84,11 +84,16 @@ class SubEnvironments(Batches):
         Raises:
             AttributeError: environments have no such attribute that could be set.
             TypeError: `value` is no generator.
-            ValueError: there is no such environment.
+            ValueError: there is no such environment, or another one has the generator: they draw at the same time.
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
         """
         _check_settable(name)
-        self._engine.set_np_random(check_integer("env_id", env_id, 0, self.num_envs - 1), check_generator(value))
+        engine, index = self._engine, check_integer("env_id", env_id, 0, self.num_envs - 1)
+        generator = check_generator(value)
+        for other in range(self.num_envs):
+            if other != index and engine.np_random(other).bit_generator is generator.bit_generator:
+                raise ValueError(f"`value` must be a generator of its own, got that of environment {other}")
+        engine.set_np_random(index, generator)
 
     def get_attr_of(self, name: str, env_id: int) -> Any:
         """Return an attribute of an environment, or a method, which is not called.

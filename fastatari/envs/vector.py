@@ -21,7 +21,7 @@ from fastatari.envs.arguments import (
     is_single_seed,
 )
 from fastatari.envs.base import RenderScreen
-from fastatari.envs.batches import Array, Int64Array, StepResult
+from fastatari.envs.batches import Array, StepResult
 from fastatari.envs.spaces import make_batch_space
 from fastatari.envs.sub_environments import SubEnvironments
 from fastatari.envs.vector_states import SavedStates
@@ -237,6 +237,8 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
             self._received = named
             return self._finish(named, target, copy_to, out)
         self._received = received
+        if count == self.batch_size and (out is None or copy_to is not None):
+            self._buffers.give_back()
         raise self._explain(asked, actions, "step")
 
     def send(self, actions: Any, env_id: Any = None) -> None:
@@ -316,17 +318,6 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
 
     def _render(self, index: int) -> npt.NDArray[np.uint8]:
         return self._engine.render(index, self._is_pooled)
-
-    def _check_mask(self, mask: npt.NDArray[np.bool_], env_ids: Int64Array | None) -> None:
-        """Check that some environments can be reset while all are returned."""
-        if env_ids is not None:
-            raise ValueError("`env_id` and `options['reset_mask']` must not be given both")
-        if self.batch_size < self.num_envs:
-            raise ValueError("`options['reset_mask']` needs a batch of all environments; say which by `env_id` instead")
-        if not (self._have_begun() | mask).all():
-            raise gymnasium.error.ResetNeeded("Cannot reset some environments before all were reset.")
-        if self._count_pending():
-            raise self._make_pending_error("reset")
 
 
 _ARGUMENTS = (
