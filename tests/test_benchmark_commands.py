@@ -143,3 +143,14 @@ def test_console_command_races_games(run, tmp_path):
     assert speed["cartridge"] == "2K"
     assert min(saved["threads"][0]["ratios"]) > 0
     assert plot.exists()
+
+
+def test_frameworks_command_measures_all_sections_with_sb3(run, capsys):
+    pytest.importorskip("stable_baselines3")
+    from benchmarks import frameworks  # noqa: PLC0415 - imports torch
+
+    results = run(frameworks, "--counts", "2", "--steps", "8")
+    assert [pair["name"] for pair in results["adapters"]] == ["sb3", "cleanrl", "envpool"]
+    for section in ("adapters", "sb3", "policy"):
+        assert all(len(pair[side]) == 1 for pair in results[section] for side in ("ours", "theirs"))
+    assert "environments that cost nothing" in capsys.readouterr().out

@@ -1,7 +1,7 @@
 """What the three forms of envpool's API have in common: environments by its arguments, and what they gave."""
 
 import warnings
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,12 +9,15 @@ from gymnasium.vector import AutoresetMode
 
 from fastatari.adapters.envpool_spec import EnvSpec, find_rules, find_seeds, turn_colours
 from fastatari.adapters.envpool_xla import make_xla
+from fastatari.engine.results import place_of
 from fastatari.envs.arguments import check_env_ids, check_options, check_reset_mask
 from fastatari.envs.vector import AtariVectorEnv
 from fastatari.rules import RAM_SIZE
 
 Array = npt.NDArray[Any]
 Infos = dict[str, Any]
+
+_LENGTH: Final = place_of("episode_length")[1]
 
 
 class Rows:
@@ -25,16 +28,16 @@ class Rows:
         self.observations = observations if env.rules.grayscale_obs else turn_colours(observations)
         self.rewards = rewards.astype(np.float32)
         self.terminated, self.truncated = flags
-        results = env.results.take(self.ids)
-        self.is_reset, self.life_lost = results.row("is_reset"), results.row("life_lost")
+        self.is_reset, self.life_lost = infos["_noops"], infos["life_lost"]
         self.lives = infos["lives"].astype(np.int32)
         self.raw_rewards = infos["raw_reward"].astype(np.float32)
-        self.elapsed = results.row("episode_length").astype(np.int32)
+        self.elapsed = env.results.integers[_LENGTH].take(self.ids).astype(np.int32)
         self.ram: Array = infos["ram"]
         # The emulator's game over, which `game_over` also is at the end of the steps that there may be.
         self.is_over = infos["game_over"].astype(np.int32)
-        for row in np.flatnonzero(self.truncated).tolist():
-            self.is_over[row] = env.get_attr_of("ale", int(self.ids[row])).game_over()
+        if np.count_nonzero(self.truncated):
+            for row in np.flatnonzero(self.truncated).tolist():
+                self.is_over[row] = env.get_attr_of("ale", int(self.ids[row])).game_over()
 
     @property
     def infos(self) -> Infos:

@@ -118,13 +118,16 @@ class SB3VecEnv(VecEnv):
         """
         observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
         dones = terminated | truncated
-        each = _split(infos)
-        for info in each:
-            info["TimeLimit.truncated"] = False
+        # Written out, because it is done for each environment in each step.
+        each: list[dict[str, Any]] = [
+            {"lives": lives, "episode_frame_number": frame, "frame_number": number, "TimeLimit.truncated": False}
+            for lives, frame, number in zip(*(infos[name].tolist() for name in _NUMBERS), strict=True)
+        ]
         if np.count_nonzero(dones):
             finals = infos["final_info"]
             for i in np.flatnonzero(dones).tolist():
-                self.reset_infos[i], info = each[i], {name: int(finals[name][i]) for name in _NUMBERS}
+                self.reset_infos[i] = each[i]
+                info: dict[str, Any] = {name: int(finals[name][i]) for name in _NUMBERS}
                 del self.reset_infos[i]["TimeLimit.truncated"]
                 if finals["_episode"][i]:
                     info["episode"] = {
