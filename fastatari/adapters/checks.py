@@ -6,6 +6,7 @@ from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
+from fastatari.checks import to_float
 from fastatari.envs.vector import AtariVectorEnv
 
 
@@ -24,6 +25,19 @@ def check_same_step(env: Any) -> None:
         raise ValueError(f"`env` must have batches of all {env.num_envs} environments, got {env.batch_size}")
     if not env.episode_statistics:
         raise ValueError("`env` must have `episode_statistics`")
+
+
+def check_positive(name: str, value: Any) -> float:
+    """Return a number above 0.
+
+    Raises:
+        TypeError: it is no number.
+        ValueError: it is not above 0.
+    """
+    number = to_float(name, value)
+    if not number > 0:
+        raise ValueError(f"`{name}` must be above 0, got {value!r}")
+    return number
 
 
 def require(package: str, least: str, below: str, extra: str) -> None:

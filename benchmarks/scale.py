@@ -1,0 +1,226 @@
+"""Measures `RayVectorEnv`: ``python -m benchmarks.scale``, after ``pip install '.[rllib,bench]'``.
+
+Each number of nodes is a cluster of as many node processes on this machine, of one CPU each. Sections:
+
+* `calls`: what a call costs that does nothing, and one that brings the planes of a batch.
+* `local`: batches of all actors beside one `AtariVectorEnv` of as many environments on the same cores.
+* `model`: how many steps a second 1, 10 and 100 nodes give, computed from what was measured. The caller is one process,
+  which takes the planes of all nodes in and puts stacks together: that and the network are the limits.
+"""
+
+import argparse
+import functools
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import ray
+from ray.cluster_utils import Cluster
+
+from benchmarks import command, timing
+from benchmarks.interfaces import AtariVectorEnv, list_roms
+from fastatari.adapters.ray_vector import RayVectorEnv
+
+NODES, COUNTS = (1, 2, 4), (16, 64, 256)
+LARGE_NODES = (1, 10, 100)
+PLANE = 84 * 84  # bytes of a new plane
+
+
+class Cost(NamedTuple):
+    """What something costs.
+
+    Attributes:
+        name: of what.
+        nodes: how many nodes there are.
+        num_envs: how many environments of an actor.
+        times: the microseconds in each round.
+    """
+
+    name: str
+    nodes: int
+    num_envs: int
+    times: list[float]
+
+
+def main() -> None:
+    """Measure, and print and save what came out."""
+    parser = command.make_parser(
+        __doc__, ("calls", "local", "model"), rounds=10, steps=20, steps_help="batches of a round"
+    )
+    parser.add_argument("--game", default="breakout", choices=list_roms(), metavar="GAME")
+    parser.add_argument("--nodes", nargs="+", type=command.positive, default=NODES, metavar="N", help=f"{NODES}")
+    parser.add_argument("--counts", nargs="+", type=command.positive, default=COUNTS, metavar="N", help=f"{COUNTS}")
+    parser.add_argument(
+        "--network", type=float, default=10.0, metavar="GBIT", help="gigabits a second of the caller; default: 10"
+    )
+    arguments = parser.parse_args()
+    costs: list[Cost] = []
+    measures: dict[str, Callable[[], Sequence[Any]]] = {
+        "calls": functools.partial(measure_calls, arguments, costs),
+        "local": functools.partial(measure_local, arguments),
+        "model": functools.partial(print_model, arguments, costs),
+    }
+    command.run(arguments, measures)
+
+
+def with_nodes(number: int, measure: Callable[[], Any]) -> Any:
+    """Do something in a cluster of some nodes with a CPU each."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        for _ in range(number):
+            cluster.add_node(num_cpus=1)
+        ray.init(address=cluster.address, log_to_driver=False)
+        return measure()
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def measure_calls(arguments: argparse.Namespace, costs: list[Cost]) -> list[Cost]:
+    """Measure calls of an actor on each node at once; print how long all take, by the number of actors."""
+    timing.print_head(
+        "Calls of an actor on each node at once, milliseconds until all have answered",
+        *(
+            "nodes",
+            "environments of each",
+            "a call that does nothing",
+            "a step of all, planes and infos",
+            "an environment, us",
+        ),
+    )
+    for nodes in arguments.nodes:
+        costs += with_nodes(nodes, functools.partial(race_calls, arguments, nodes))
+    return costs
+
+
+def race_calls(arguments: argparse.Namespace, nodes: int) -> list[Cost]:
+    """Measure calls in the present cluster."""
+    costs = []
+    for count in arguments.counts:
+        env = RayVectorEnv(arguments.game, nodes * count, envs_per_actor=count)
+        env.reset(seed=0)
+        actions = np.zeros(env.num_envs, np.int64)
+        times: dict[str, list[float]] = {"empty": [], "step": []}
+        for turn in range(arguments.rounds + 1):
+            for name, call in (("empty", functools.partial(ping, env)), ("step", functools.partial(env.step, actions))):
+                begin = time.perf_counter()
+                for _ in range(arguments.steps):
+                    call()
+                if turn:
+                    times[name].append(1e6 * (time.perf_counter() - begin) / arguments.steps)
+        env.close()
+        costs += [Cost(name, nodes, count, each) for name, each in times.items()]
+        medians = [float(np.median(times[name])) for name in ("empty", "step")]
+        row = (*(f"{median / 1000:.2f}" for median in medians), f"{medians[1] / env.num_envs:.1f}")
+        timing.print_row(str(nodes), str(count), *row)
+    return costs
+
+
+def ping(env: RayVectorEnv) -> None:
+    """Call all actors, which do nothing."""
+    ray.get([group.actor.ping.remote() for group in env._groups])
+
+
+def measure_local(arguments: argparse.Namespace) -> list[Cost]:
+    """Measure two actors beside one `AtariVectorEnv`, after they were found equal; print the ratio."""
+    timing.print_head(
+        "Two actors, microseconds of a step of one environment",
+        *("environments of each", "`RayVectorEnv`", "`AtariVectorEnv`", "`AtariVectorEnv` / `RayVectorEnv`"),
+    )
+    costs: list[Cost] = []
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    try:
+        for count in arguments.counts:
+            costs += race_local(arguments, count)
+    finally:
+        ray.shutdown()
+    return costs
+
+
+def race_local(arguments: argparse.Namespace, count: int) -> list[Cost]:
+    """Measure both in turn."""
+    envs = {
+        "ray": RayVectorEnv(arguments.game, 2 * count, envs_per_actor=count),
+        "local": AtariVectorEnv(arguments.game, 2 * count),
+    }
+    rng = np.random.default_rng(0)
+    last: dict[str, Any] = {name: env.reset(seed=0)[0] for name, env in envs.items()}
+    current: list[Any] = []
+
+    def prepare(_: int) -> None:
+        current[:] = rng.integers(4, size=(arguments.steps, 2 * count))
+
+    def play(name: str) -> float:
+        env: Any = envs[name]
+        begin = time.perf_counter()
+        for actions in current:
+            last[name] = env.step(actions)[0]
+        return 1e6 * (time.perf_counter() - begin) / (len(current) * 2 * count)
+
+    def check() -> bool:
+        assert np.array_equal(last["ray"], last["local"]), "the observations differ"
+        return True
+
+    players = {name: functools.partial(play, name) for name in envs}
+    times = timing.play_rounds(players, arguments.rounds, prepare=prepare, check=check)
+    for env in envs.values():
+        env.close()
+    ratios = timing.write_spread(timing.divide(times["local"], times["ray"]))
+    timing.print_row(str(count), *(timing.write_median(times[name]) for name in ("ray", "local")), ratios)
+    return [Cost(name, 1, count, times[name]) for name in times]
+
+
+def print_model(arguments: argparse.Namespace, costs: list[Cost]) -> list[Cost]:
+    """Print what is computed of larger clusters, out of `calls`: two halves of the actors in flight."""
+    count = max(arguments.counts)
+    steps = {
+        cost.nodes: float(np.median(cost.times)) for cost in costs if cost.name == "step" and cost.num_envs == count
+    }
+    if len(steps) < 2:
+        return []
+    few, many = min(steps), max(steps)
+    # On one machine the nodes share the cores, so that only what a node more costs the caller is taken from there.
+    caller = max(0.0, (measure_caller(arguments.game, count)))
+    wire = 8 * PLANE * count / (1e3 * arguments.network)
+    timing.print_head(
+        f"Computed, not measured: {count} environments a node, a network of {arguments.network:g} gigabits a second",
+        *(
+            "nodes",
+            "a node's step, ms",
+            "caller, ms a batch",
+            "network, ms a batch",
+            "steps a second",
+            "of the nodes alone",
+        ),
+    )
+    node = steps[few]
+    for nodes in LARGE_NODES:
+        longest = max(node, nodes * caller, nodes * wire)
+        rate, alone = 1e6 * nodes * count / longest, 1e6 * nodes * count / node
+        cells = f"{node / 1e3:.1f}", f"{nodes * caller / 1e3:.1f}", f"{nodes * wire / 1e3:.1f}", f"{rate:,.0f}"
+        timing.print_row(str(nodes), *cells, f"{rate / alone:.2f}")
+    return [Cost("caller", many, count, [caller])]
+
+
+def measure_caller(game: str, count: int) -> float:
+    """Return the microseconds that the caller takes for the reply of an actor: putting stacks together, and a copy."""
+    from fastatari.adapters.ray_actor import Actor, find_layout, push_planes, unpack_infos  # noqa: PLC0415
+
+    arguments = {"game": game, "num_envs": count}
+    layout, actor = find_layout(arguments), Actor(arguments, 1)
+    actor.reset([0] * count, False)
+    reply = actor.step(np.zeros(count, np.int64), False)
+    stacks = np.zeros((count, *layout.rules.shape), np.uint8)
+    ids, times = np.arange(count), []
+    for _ in range(50):
+        begin = time.perf_counter()
+        push_planes(stacks, reply, layout.rules)
+        unpack_infos(reply.columns, layout)
+        stacks[ids]
+        times.append(1e6 * (time.perf_counter() - begin))
+    return float(np.median(times))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,156 @@
+"""`Actor`: some environments in a process of Ray's, and what travels between it and the caller."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fastatari.envs.actions import Actions
+from fastatari.envs.vector import AtariVectorEnv
+from fastatari.rules import AtariRules
+
+Array = npt.NDArray[Any]
+
+
+class Reply(NamedTuple):
+    """What a step or reset gave.
+
+    Attributes:
+        planes (Array): the newest plane of each observation.
+        rows (int64[k]): which of the observations are whole, because they are of a reset.
+        stacks (Array): those.
+        columns (float64[c, m]): rewards, ends, and all of the infos.
+        state (bytes | None): a checkpoint, if one was asked for.
+    """
+
+    planes: Array
+    rows: npt.NDArray[np.int64]
+    stacks: Array
+    columns: npt.NDArray[np.float64]
+    state: bytes | None
+
+
+class Layout(NamedTuple):
+    """What a caller has to know of environments that live elsewhere.
+
+    Attributes:
+        rules (AtariRules): their rules.
+        spaces (tuple): of an observation and of an action.
+        names (list): of each column of infos: its keys, and the dtype.
+        actions (Actions): reads actions.
+    """
+
+    rules: AtariRules
+    spaces: tuple[Any, Any]
+    names: list[tuple[tuple[str, ...], Any]]
+    actions: Actions
+
+    def check_actions(self, actions: Any, env_ids: npt.NDArray[np.int64]) -> list[int]:
+        """Return the index of an action for each environment.
+
+        Raises:
+            TypeError, ValueError, InvalidAction: as for `AtariVectorEnv.send`.
+        """
+        indices, _ = self.actions.read(actions, env_ids)
+        if (error := self.actions.find_invalid(actions, env_ids)) is not None:
+            raise error
+        read: list[int] = indices.tolist()
+        return read
+
+
+def find_layout(arguments: dict[str, Any]) -> Layout:
+    """Return the layout of an `AtariVectorEnv` with these arguments, of which one environment is made.
+
+    Raises:
+        TypeError, ValueError, OSError, MemoryError: as for `AtariVectorEnv`; or actions are continuous.
+    """
+    with AtariVectorEnv(**{**arguments, "num_envs": 1, "num_threads": 0}) as env:
+        if env.rules.continuous:
+            raise ValueError("`continuous` must be False in `RayVectorEnv`, got True")
+        _, infos = env.reset()
+        names = [(keys, array.dtype) for keys, array in _flatten(infos) if keys[-1] not in ("env_id", "_env_id")]
+        meanings = env.get_action_meanings()
+        spaces = env.single_observation_space, env.single_action_space
+        return Layout(env.rules, spaces, names, Actions(arguments["game"], meanings, env.rules))
+
+
+class Actor:
+    """Environments of an `AtariVectorEnv` in a process.
+
+    Args:
+        arguments (dict[str, Any]): those of the `AtariVectorEnv`.
+        num_cpus (float): as many threads play; the caller's alone, if it is one.
+    """
+
+    def __init__(self, arguments: dict[str, Any], num_cpus: float) -> None:
+        threads = math.ceil(num_cpus)
+        self._env = AtariVectorEnv(**arguments, num_threads=threads if threads > 1 else 0, copy=False)
+
+    def ping(self) -> None:
+        """Answer."""
+
+    def reset(self, seeds: Sequence[int | None], new_game: bool) -> Reply:
+        """Begin episodes; the reply has a checkpoint."""
+        observations, infos = self._env.reset(seed=list(seeds), options={"new_game": new_game})
+        none = np.zeros(len(observations), np.bool_)
+        return self._reply(observations, none, none, none, infos, True)
+
+    def step(self, actions: npt.NDArray[np.int64], wants_state: bool) -> Reply:
+        """Play a step."""
+        return self._reply(*self._env.step(actions), wants_state)
+
+    def replay(self, state: bytes, log: Sequence[npt.NDArray[np.int64]]) -> Reply:
+        """Go on from a checkpoint by the actions since then; the reply is that of the last, with whole stacks."""
+        self._env.load_state(state)
+        for actions in log:
+            results = self._env.step(actions)
+        reply = self._reply(*results, True)
+        return reply._replace(rows=np.arange(len(results[0])), stacks=results[0].copy())
+
+    def _reply(
+        self, observations: Array, rewards: Array, terminated: Array, truncated: Array, infos: Any, wants_state: bool
+    ) -> Reply:
+        flat = [array for keys, array in _flatten(infos) if keys[-1] not in ("env_id", "_env_id")]
+        columns = np.array([rewards, terminated, truncated, *flat], np.float64)
+        rows = np.flatnonzero(infos["_noops"])
+        state = self._env.save_state() if wants_state else None
+        return Reply(find_newest(observations, self._env.rules).copy(), rows, observations[rows], columns, state)
+
+
+def find_newest(observations: Array, rules: AtariRules) -> Array:
+    """Return the newest planes of observations: a view."""
+    if rules.stack_axis == 0:
+        return observations[:, -1]
+    return observations[..., -(observations.shape[-1] // rules.stack_num) :]
+
+
+def push_planes(stacks: Array, reply: Reply, rules: AtariRules) -> None:
+    """Push the planes of a reply onto stacks, which are changed; replace those that are whole."""
+    size = 1 if rules.stack_axis == 0 else stacks.shape[-1] // rules.stack_num
+    if rules.stack_axis == 0:
+        stacks[:, :-1] = stacks[:, 1:].copy()
+    else:
+        stacks[..., :-size] = stacks[..., size:].copy()
+    find_newest(stacks, rules)[...] = reply.planes
+    stacks[reply.rows] = reply.stacks
+
+
+def unpack_infos(columns: npt.NDArray[np.float64], layout: Layout) -> tuple[Array, Array, Array, dict[str, Any]]:
+    """Return rewards, both kinds of ends, and infos."""
+    infos: dict[str, Any] = {}
+    for (keys, dtype), column in zip(layout.names, columns[3:], strict=True):
+        place = infos
+        for key in keys[:-1]:
+            place = place.setdefault(key, {})
+        place[keys[-1]] = column.astype(dtype)
+    return columns[0].copy(), columns[1].astype(np.bool_), columns[2].astype(np.bool_), infos
+
+
+def _flatten(infos: dict[str, Any], keys: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Array]]:
+    """Return all arrays of infos, with their keys."""
+    found: list[tuple[tuple[str, ...], Array]] = []
+    for name, value in infos.items():
+        found += _flatten(value, (*keys, name)) if isinstance(value, dict) else [((*keys, name), value)]
+    return found
