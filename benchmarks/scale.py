@@ -126,24 +126,26 @@ def measure_local(arguments: argparse.Namespace) -> list[Cost]:
     """Measure two actors beside one `AtariVectorEnv`, after they were found equal; print the ratio."""
     timing.print_head(
         "Two actors, microseconds of a step of one environment",
-        *("environments of each", "`RayVectorEnv`", "`AtariVectorEnv`", "`AtariVectorEnv` / `RayVectorEnv`"),
+        *("environments of each", "in a batch", "`RayVectorEnv`", "`AtariVectorEnv`", "local / Ray"),
     )
     costs: list[Cost] = []
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         for count in arguments.counts:
-            costs += race_local(arguments, count)
+            for batch_size in (2 * count, count):
+                costs += race_local(arguments, count, batch_size)
     finally:
         ray.shutdown()
     return costs
 
 
-def race_local(arguments: argparse.Namespace, count: int) -> list[Cost]:
-    """Measure both in turn."""
+def race_local(arguments: argparse.Namespace, count: int, batch_size: int) -> list[Cost]:
+    """Measure both in turn, with all environments in a batch or with the actor that is ready first."""
     envs = {
-        "ray": RayVectorEnv(arguments.game, 2 * count, envs_per_actor=count),
+        "ray": RayVectorEnv(arguments.game, 2 * count, envs_per_actor=count, batch_size=batch_size),
         "local": AtariVectorEnv(arguments.game, 2 * count),
     }
+    is_whole = batch_size == 2 * count
     rng = np.random.default_rng(0)
     last: dict[str, Any] = {name: env.reset(seed=0)[0] for name, env in envs.items()}
     current: list[Any] = []
@@ -154,12 +156,20 @@ def race_local(arguments: argparse.Namespace, count: int) -> list[Cost]:
     def play(name: str) -> float:
         env: Any = envs[name]
         begin = time.perf_counter()
-        for actions in current:
-            last[name] = env.step(actions)[0]
+        if is_whole or name == "local":
+            for actions in current:
+                last[name] = env.step(actions)[0]
+        else:
+            env.send(current[0], np.arange(2 * count))
+            for _ in range(2 * (len(current) - 1)):
+                env_ids = env.recv()[4]["env_id"]
+                env.send(current[1][env_ids])
+            env.recv()
+            env.recv()
         return 1e6 * (time.perf_counter() - begin) / (len(current) * 2 * count)
 
     def check() -> bool:
-        assert np.array_equal(last["ray"], last["local"]), "the observations differ"
+        assert not is_whole or np.array_equal(last["ray"], last["local"]), "the observations differ"
         return True
 
     players = {name: functools.partial(play, name) for name in envs}
@@ -167,7 +177,8 @@ def race_local(arguments: argparse.Namespace, count: int) -> list[Cost]:
     for env in envs.values():
         env.close()
     ratios = timing.write_spread(timing.divide(times["local"], times["ray"]))
-    timing.print_row(str(count), *(timing.write_median(times[name]) for name in ("ray", "local")), ratios)
+    medians = (timing.write_median(times[name]) for name in ("ray", "local"))
+    timing.print_row(str(count), str(batch_size), *medians, ratios)
     return [Cost(name, 1, count, times[name]) for name in times]
 
 

@@ -1,5 +1,6 @@
 """`Actor`: some environments in a process of Ray's, and what travels between it and the caller."""
 
+import ctypes
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,13 +19,17 @@ class Reply(NamedTuple):
     """What a step or reset gave.
 
     Attributes:
-        planes (Array): the newest plane of each observation.
+        changed (uint8[k]): which rows of the newest plane of each observation differ from those of the plane before, as
+            bits.
+        planes (Array): these rows. With those that did not change, a reply would mostly be too large for Ray to send it
+            along with the answer, and go through its store, which takes milliseconds.
         rows (int64[k]): which of the observations are whole, because they are of a reset.
         stacks (Array): those.
         columns (float64[c, m]): rewards, ends, and all of the infos.
         state (bytes | None): a checkpoint, if one was asked for.
     """
 
+    changed: npt.NDArray[np.uint8]
     planes: Array
     rows: npt.NDArray[np.int64]
     stacks: Array
@@ -116,24 +121,41 @@ class Actor:
         columns = np.array([rewards, terminated, truncated, *flat], np.float64)
         rows = np.flatnonzero(infos["_noops"])
         state = self._env.save_state() if wants_state else None
-        return Reply(find_newest(observations, self._env.rules).copy(), rows, observations[rows], columns, state)
+        changed = find_changes(observations, self._env.rules)
+        changed[rows] = False
+        planes = find_plane(observations, self._env.rules, 1)[changed]
+        return Reply(np.packbits(changed), planes, rows, observations[rows], columns, state)
 
 
-def find_newest(observations: Array, rules: AtariRules) -> Array:
-    """Return the newest planes of observations: a view."""
+def find_plane(observations: Array, rules: AtariRules, age: int) -> Array:
+    """Return the newest planes of observations, of age 1, or older ones: a view."""
     if rules.stack_axis == 0:
-        return observations[:, -1]
-    return observations[..., -(observations.shape[-1] // rules.stack_num) :]
+        return observations[:, -age]
+    size = observations.shape[-1] // rules.stack_num
+    return observations[..., observations.shape[-1] - age * size :][..., :size]
+
+
+def find_changes(observations: Array, rules: AtariRules) -> npt.NDArray[np.bool_]:
+    """Return which rows of the newest planes differ from those of the planes before, bool[m, h]."""
+    newest = find_plane(observations, rules, 1)
+    if rules.stack_num == 1:
+        return np.ones(newest.shape[:2], np.bool_)
+    differs = newest != find_plane(observations, rules, 2)
+    changed: npt.NDArray[np.bool_] = differs.reshape(*differs.shape[:2], -1).any(2)
+    return changed
 
 
 def push_planes(stacks: Array, reply: Reply, rules: AtariRules) -> None:
-    """Push the planes of a reply onto stacks, which are changed; replace those that are whole."""
-    size = 1 if rules.stack_axis == 0 else stacks.shape[-1] // rules.stack_num
-    if rules.stack_axis == 0:
-        stacks[:, :-1] = stacks[:, 1:].copy()
-    else:
-        stacks[..., :-size] = stacks[..., size:].copy()
-    find_newest(stacks, rules)[...] = reply.planes
+    """Push the planes of a reply onto stacks, which are changed and lie in one piece; replace those that are whole."""
+    # All planes move by one at once, those of the next stack too, over which the new ones are written.
+    values = math.prod(stacks.shape[2:]) if rules.stack_axis == 0 else stacks.shape[-1] // rules.stack_num
+    distance = values * stacks.itemsize
+    ctypes.memmove(stacks.ctypes.data, stacks.ctypes.data + distance, stacks.nbytes - distance)
+    newest = find_plane(stacks, rules, 1)
+    if rules.stack_num > 1:
+        newest[...] = find_plane(stacks, rules, 2)
+    count = newest.shape[0] * newest.shape[1]
+    newest[np.unpackbits(reply.changed, count=count).view(np.bool_).reshape(newest.shape[:2])] = reply.planes
     stacks[reply.rows] = reply.stacks
 
 

@@ -19,6 +19,7 @@ from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskErro
 from fastatari.adapters.ray_actor import Actor, Layout, Reply, find_layout, push_planes, unpack_infos  # noqa: E402
 from fastatari.checks import check_choice, check_integer  # noqa: E402
 from fastatari.envs.arguments import check_env_ids, check_options, check_seeds  # noqa: E402
+from fastatari.envs.buffers import ObservationBuffers  # noqa: E402
 from fastatari.envs.spaces import make_batch_space  # noqa: E402
 from fastatari.rules import AtariRules  # noqa: E402
 
@@ -134,6 +135,7 @@ class RayVectorEnv(VectorEnv[Array, Any, Array]):
         self.metadata = {"render_modes": [], "autoreset_mode": AutoresetMode.NEXT_STEP}
         self._everyone = np.arange(num_envs)
         self._stacks = np.zeros((num_envs, *self.rules.shape), self.single_observation_space.dtype)
+        self._buffers = ObservationBuffers((self.batch_size, *self.rules.shape), self._stacks.dtype)
         self._received: npt.NDArray[np.int64] | None = None
         self._groups = [_Group(ids) for ids in np.split(self._everyone, num_envs // size)]
         try:
@@ -237,6 +239,8 @@ class RayVectorEnv(VectorEnv[Array, Any, Array]):
     def close_extras(self, **_: Any) -> None:
         """End the actors; called by `close`."""
         groups, self._groups = getattr(self, "_groups", []), []
+        if ray is None or not ray.is_initialized():  # the interpreter ends, or Ray was shut down
+            return
         for group in groups:
             if group.actor is not None:
                 ray.kill(group.actor)
@@ -270,16 +274,17 @@ class RayVectorEnv(VectorEnv[Array, Any, Array]):
 
     def _take(self, group: _Group, seeds: Sequence[int | None] = (), new_game: bool = False) -> Reply:
         """Return the reply of a group; of another actor, if this one is lost."""
+        timeout = self._step_timeout
         while True:
             try:
-                # One that took another's place may have many steps to play.
-                reply: Reply = ray.get(group.pending, timeout=self._step_timeout * max(1, len(group.log)))
+                reply: Reply = ray.get(group.pending, timeout=timeout)
                 break
             except RayTaskError as error:
                 group.pending = None
                 raise error.as_instanceof_cause() from None
             except RayError:
                 self._replace(group, seeds, new_game)
+                timeout = self._step_timeout * max(1, len(group.log))  # it may have many steps to play
         group.pending = None
         if self._on_loss == "reset":
             group.log = []
@@ -313,4 +318,9 @@ class RayVectorEnv(VectorEnv[Array, Any, Array]):
         for group in groups:
             group.is_new = False
         self._received = ids
-        return self._stacks[ids], rewards, terminated, truncated, infos
+        observations = self._buffers.take() if len(ids) == self.batch_size else np.empty_like(self._stacks[: len(ids)])
+        begin = 0
+        for group in groups:
+            observations[begin : begin + len(group.ids)] = self._stacks[group.ids[0] : group.ids[-1] + 1]
+            begin += len(group.ids)
+        return observations, rewards, terminated, truncated, infos
