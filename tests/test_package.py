@@ -1,4 +1,5 @@
 import ast
+import importlib.util
 import os
 import re
 import subprocess
@@ -151,12 +152,20 @@ def test_documents_are_whole(document):
 
 @pytest.mark.parametrize("program", EXAMPLES)
 def test_examples_run(program, tmp_path):
-    if "adapters.sb3" in program:
-        pytest.importorskip("stable_baselines3")
+    imported = re.findall(r"^(?:import|from) (\w+)", program, re.M)
+    needed = {"stable_baselines3", "torchrl", "ray", "tianshou"}.intersection(imported)
+    if any(importlib.util.find_spec(name) is None for name in needed):
+        pytest.skip(f"{', '.join(needed)} not installed")
     (tmp_path / "example.py").write_text(program)
-    outcome = run(sys.executable, "-P", "-W", "error", tmp_path / "example.py")
+    warnings = ["-W", "error"] if not needed - {"stable_baselines3"} else ["-W", "ignore"]
+    outcome = run(sys.executable, "-P", *warnings, tmp_path / "example.py")
     assert outcome.returncode == 0, outcome.stderr
-    assert outcome.stdout.splitlines() == re.findall(r"# prints (.*)$", program, re.M)
+    printed = outcome.stdout.splitlines()
+    expected = re.findall(r"# prints (.*)$", program, re.M)
+    if needed - {"stable_baselines3"}:  # they print more
+        assert [line for line in printed if line in expected] == expected
+        return
+    assert printed == expected
     assert outcome.stderr == ""
 
 

@@ -69,6 +69,7 @@ def test_rllib_environments_follow_the_cpus_of_their_process(cluster):
 
     assert ray.get(find.options(num_cpus=1).remote()) == (0, (84, 84, 4), "NEXT_STEP")
     assert ray.get(find.options(num_cpus=2).remote())[0] == 2
+    assert rllib.find_num_threads() is None  # the driver is not Ray's
 
 
 def test_rllib_environments_refuse_other_modes():

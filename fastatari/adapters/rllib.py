@@ -61,9 +61,10 @@ def find_num_threads() -> int | None:
 
     One CPU is the caller's alone.
     """
-    cpus = 0.0
-    if ray.is_initialized():
-        cpus = ray.get_runtime_context().get_assigned_resources().get("CPU", 0.0)
+    if not ray.is_initialized() or ray.get_runtime_context().worker.mode != ray.WORKER_MODE:
+        return None
+    cpus: float = ray.get_runtime_context().get_assigned_resources().get("CPU", 0.0)
+    # Ray sets the variable to the CPUs of a process.
     number = int(cpus) or int(os.environ.get("OMP_NUM_THREADS") or 0)
     return None if not number else number if number > 1 else 0
 
