@@ -1,6 +1,7 @@
 """The charts that the benchmarks draw, and the look that they share."""
 
 import itertools
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def tidy(axes: Axes) -> None:
 
 def save(figure: Figure, caption: str, environment: Mapping[str, str], path: Path) -> None:
     """Write a figure to an .svg or .png, with a caption and what it was measured with below."""
-    figure.supxlabel(f"{caption}\n{timing.write_environment(environment)}", color=FAINT, size=7)
+    described = textwrap.fill(timing.write_environment(environment), 120)
+    figure.supxlabel(f"{caption}\n{described}", color=FAINT, size=7)
     figure.savefig(path, dpi=200, facecolor="white", metadata={"Date": None} if path.suffix == ".svg" else None)
     plt.close(figure)
 
