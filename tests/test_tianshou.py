@@ -29,14 +29,14 @@ class Cycle(Policy):
         return Batch(act=np.arange(len(batch.obs)) % 4 if self.number % 2 else np.full(len(batch.obs), 1))
 
 
-def collect(env, like):
+def collect(env, like, seed):
     policy = Cycle(action_space=like.action_space, observation_space=like.observation_space)
     buffer = VectorReplayBuffer(400, 4)
     collector = Collector(policy, env, buffer)
-    collector.reset(gym_reset_kwargs={"seed": 3})
+    collector.reset(gym_reset_kwargs={"seed": seed})
     steps = collector.collect(n_step=160)
     env.close()
-    return steps.lens.tolist(), [buffer[name].copy() for name in ("obs", "act", "rew", "done", "obs_next")]
+    return steps.lens.tolist(), [getattr(buffer, name).copy() for name in ("obs", "act", "rew", "done", "obs_next")]
 
 
 def test_tianshou_collects_what_single_environments_give():
@@ -46,8 +46,8 @@ def test_tianshou_collects_what_single_environments_give():
     mine = fastatari.AtariVectorEnv("breakout", 4, autoreset_mode="Disabled", **SHORT)
     assert (len(mine), mine.is_async) == (4, False)
     (lengths, own), (expected_lengths, expected) = (
-        collect(mine, make_one()),
-        collect(DummyVectorEnv([make_one] * 4), make_one()),
+        collect(mine, make_one(), [3] * 4),  # tianshou gives each environment of its own the same seed
+        collect(DummyVectorEnv([make_one] * 4), make_one(), 3),
     )
     assert lengths == expected_lengths
     assert len(lengths) > 3
