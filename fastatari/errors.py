@@ -80,6 +80,26 @@ class RemoteTraceback(Exception):
         return f'\n"""\n{self.args[0]}"""'
 
 
+# gymnasium's, where several classes raise the same.
+
+
+def make_closed_error(name: str) -> gymnasium.error.ClosedEnvironmentError:
+    """Return the error of a call of an object of this class that is closed."""
+    return gymnasium.error.ClosedEnvironmentError(f"Trying to operate on `{name}`, after a call to `close()`.")
+
+
+def make_pending_error(name: str) -> gymnasium.error.AlreadyPendingCallError:
+    """Return the error of a call of this method while the answer to a `send` is to be received."""
+    return gymnasium.error.AlreadyPendingCallError(
+        f"Calling `{name}` while waiting for a pending call to `send` to complete.", "send"
+    )
+
+
+def make_no_call_error() -> gymnasium.error.NoAsyncCallError:
+    """Return the error of a `recv` without a `send`."""
+    return gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
+
+
 def _describe(exitcode: int | None) -> str:
     """Say in words how a process ended."""
     if exitcode is None:

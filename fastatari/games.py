@@ -57,6 +57,16 @@ def list_roms() -> list[str]:
     return sorted(set(ale_py.roms.get_all_rom_ids()) - set(REFUSED))
 
 
+def to_camel_case(rom: str) -> str:
+    """Return a ROM's id as gymnasium's ids spell it, such as ``MsPacman``."""
+    return rom.title().replace("_", "")
+
+
+def to_envpool_id(rom: str) -> str:
+    """Return the id under which envpool has a ROM, such as ``MsPacman-v5``."""
+    return f"{'TicTacToe3d' if rom == 'tic_tac_toe_3d' else to_camel_case(rom)}-v5"
+
+
 def _key(name: str) -> str:
     """Return a name in the spelling that ``ms_pacman``, ``MsPacman`` and ``mspacman`` share."""
     return name.replace("_", "").lower()

@@ -99,10 +99,6 @@ def test_sb3_evaluation_counts_games():
     assert all(length > 300 for _, lengths in results for length in lengths)  # frames, of all lives
 
 
-def make_seeds(env):
-    return env.seed(None)
-
-
 def test_sb3_surface():
     env = make_sb3_env("pong", 2, seed=3, render_mode="rgb_array")
     env.reset()
@@ -127,7 +123,7 @@ def test_sb3_surface():
     with pytest.raises(AttributeError, match="only 'np_random' of environments can be set, got 'lives'"):
         env.set_attr("lives", 3)
     for _ in range(20):
-        assert max(make_seeds(env)) < 2**31
+        assert max(env.seed(None)) < 2**31
     env.set_options([{"new_game": True}, {}])
     with pytest.raises(ValueError, match="options must be the same of all environments, got"):
         env.reset()

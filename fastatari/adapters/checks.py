@@ -1,13 +1,20 @@
-"""What adapters check: that their framework is there, and that environments are as it wants them."""
+"""What adapters have in common: that their framework is there, and that environments are as it wants them."""
 
 import importlib.metadata
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from gymnasium.vector import AutoresetMode
 
 from fastatari.checks import to_float
 from fastatari.envs.vector import AtariVectorEnv
+
+
+def make_same_step_env(game: str, num_envs: int, preset: str, arguments: Mapping[str, Any]) -> AtariVectorEnv:
+    """Return environments that `check_same_step` takes, by the rules of a preset; `arguments` go before these."""
+    fixed = {"preset": preset, "autoreset_mode": AutoresetMode.SAME_STEP, "episode_statistics": True}
+    return AtariVectorEnv(game, num_envs, **{**fixed, **arguments})
 
 
 def check_same_step(env: Any) -> None:

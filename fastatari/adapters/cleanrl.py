@@ -9,9 +9,8 @@ from typing import Any
 import gymnasium.vector
 import numpy as np
 import numpy.typing as npt
-from gymnasium.vector import AutoresetMode
 
-from fastatari.adapters.checks import check_same_step
+from fastatari.adapters.checks import check_same_step, make_same_step_env
 from fastatari.envs.vector import AtariVectorEnv
 
 Array = npt.NDArray[Any]
@@ -40,8 +39,7 @@ def make_cleanrl_env(env_id: str, num_envs: int, **arguments: Any) -> "LegacyInf
     Raises:
         TypeError, ValueError, OSError, MemoryError: as for `AtariVectorEnv`.
     """
-    fixed = {"autoreset_mode": AutoresetMode.SAME_STEP, "episode_statistics": True}
-    return LegacyInfos(AtariVectorEnv(env_id, num_envs, **{"preset": "cleanrl", **fixed, **arguments}))
+    return LegacyInfos(make_same_step_env(env_id, num_envs, "cleanrl", arguments))
 
 
 class LegacyInfos(gymnasium.vector.VectorWrapper):

@@ -1,5 +1,6 @@
 """What the three forms of envpool's API have in common: environments by its arguments, and what they gave."""
 
+import dataclasses
 import warnings
 from typing import Any, Final
 
@@ -20,32 +21,73 @@ Infos = dict[str, Any]
 _LENGTH: Final = place_of("episode_length")[1]
 
 
+@dataclasses.dataclass
 class Rows:
-    """What some environments gave: a row of each array for each of them."""
+    """What some environments gave: a row of each array for each of them; in the dtypes that envpool gives."""
 
-    def __init__(self, env: AtariVectorEnv, observations: Array, rewards: Array, flags: Any, infos: Infos) -> None:
-        self.ids: Array = infos["env_id"]
-        self.observations = observations if env.rules.grayscale_obs else turn_colours(observations)
-        self.rewards = rewards.astype(np.float32)
-        self.terminated, self.truncated = flags
-        self.is_reset, self.life_lost = infos["_noops"], infos["life_lost"]
-        self.lives = infos["lives"].astype(np.int32)
-        self.raw_rewards = infos["raw_reward"].astype(np.float32)
-        self.elapsed = env.results.integers[_LENGTH].take(self.ids).astype(np.int32)
-        self.ram: Array = infos["ram"]
+    ids: npt.NDArray[np.int32]
+    observations: npt.NDArray[np.uint8]
+    rewards: npt.NDArray[np.float32]
+    terminated: npt.NDArray[np.bool_]
+    truncated: npt.NDArray[np.bool_]
+    is_reset: npt.NDArray[np.bool_]
+    life_lost: npt.NDArray[np.bool_]
+    lives: npt.NDArray[np.int32]
+    raw_rewards: npt.NDArray[np.float32]
+    elapsed: npt.NDArray[np.int32]
+    ram: npt.NDArray[np.uint8]
+    is_over: npt.NDArray[np.int32]
+
+    @classmethod
+    def of(cls, env: AtariVectorEnv, observations: Array, rewards: Array, flags: Any, infos: Infos) -> "Rows":
+        """Return the rows of a step or reset."""
+        ids = infos["env_id"]
+        terminated, truncated = flags
         # The emulator's game over, which `game_over` also is at the end of the steps that there may be.
-        self.is_over = infos["game_over"].astype(np.int32)
-        if np.count_nonzero(self.truncated):
-            for row in np.flatnonzero(self.truncated).tolist():
-                self.is_over[row] = env.get_attr_of("ale", int(self.ids[row])).game_over()
+        is_over = infos["game_over"].astype(np.int32)
+        if np.count_nonzero(truncated):
+            for row in np.flatnonzero(truncated).tolist():
+                is_over[row] = env.get_attr_of("ale", int(ids[row])).game_over()
+        return cls(
+            ids=ids.astype(np.int32),
+            observations=observations if env.rules.grayscale_obs else turn_colours(observations),
+            rewards=rewards.astype(np.float32),
+            terminated=terminated,
+            truncated=truncated,
+            is_reset=infos["_noops"],
+            life_lost=infos["life_lost"],
+            lives=infos["lives"].astype(np.int32),
+            raw_rewards=infos["raw_reward"].astype(np.float32),
+            elapsed=env.results.integers[_LENGTH].take(ids).astype(np.int32),
+            ram=infos["ram"],
+            is_over=is_over,
+        )
+
+    @classmethod
+    def zeros(cls, count: int, observation_shape: tuple[int, ...]) -> "Rows":
+        """Return rows of this shape, of nothing."""
+        integers, floats, flags = np.zeros(count, np.int32), np.zeros(count, np.float32), np.zeros(count, np.bool_)
+        return cls(
+            ids=integers,
+            observations=np.zeros((count, *observation_shape), np.uint8),
+            rewards=floats,
+            terminated=flags,
+            truncated=flags,
+            is_reset=flags,
+            life_lost=flags,
+            lives=integers,
+            raw_rewards=floats,
+            elapsed=integers,
+            ram=np.zeros((count, RAM_SIZE), np.uint8),
+            is_over=integers,
+        )
 
     @property
     def infos(self) -> Infos:
         """Envpool's infos."""
-        env_id = self.ids.astype(np.int32)
         return {
-            "env_id": env_id,
-            "players": {"env_id": env_id.copy()},
+            "env_id": self.ids,
+            "players": {"env_id": self.ids.copy()},
             "lives": self.lives,
             "reward": self.raw_rewards,
             "terminated": self.is_over,
@@ -124,19 +166,8 @@ class EnvPool:
         Raises:
             ImportError: JAX is not installed.
         """
-        return make_xla(lambda: self._give(self._recv()), self.send, self._make_batch())
-
-    def _make_batch(self) -> Any:
-        """Return what a batch may be, for its shapes and dtypes."""
-        count, space = self._env.batch_size, self._spec.observation_space
-        env_id, number = np.zeros(count, np.int32), np.zeros(count, np.float32)
-        flag = np.zeros(count, np.bool_)
-        rows: Any = Rows.__new__(Rows)
-        rows.ids, rows.observations, rows.rewards = env_id, np.zeros((count, *space.shape), np.uint8), number
-        rows.terminated, rows.truncated, rows.is_reset, rows.life_lost = (flag,) * 4
-        rows.lives, rows.raw_rewards, rows.is_over, rows.elapsed = env_id, number, env_id, env_id
-        rows.ram = np.zeros((count, RAM_SIZE), np.uint8)
-        return self._give(rows)
+        batch = self._give(Rows.zeros(self._env.batch_size, self._spec.observation_space.shape))
+        return make_xla(lambda: self._give(self._recv()), self.send, batch)
 
     def _give(self, rows: Rows) -> Any:
         """Return rows in the form of this API."""
@@ -181,14 +212,14 @@ class EnvPool:
             self._env.send(actions, ids)
             return self._recv()
         observations, rewards, *flags, infos = self._env.step(actions, None if ids is self._everyone else ids)
-        return Rows(self._env, observations, rewards, flags, infos)
+        return Rows.of(self._env, observations, rewards, flags, infos)
 
     def _recv(self) -> Rows:
         if self._waiting is not None:
             rows, self._waiting = self._waiting, None
             return rows
         observations, rewards, *flags, infos = self._env.recv()
-        return Rows(self._env, observations, rewards, flags, infos)
+        return Rows.of(self._env, observations, rewards, flags, infos)
 
     def _reset(self, ids: Array) -> Rows:
         """Begin a new game; where it is the first one, with the environment's seed."""
@@ -199,7 +230,7 @@ class EnvPool:
         for i in ids.tolist():
             self._seeds.pop(i, None)
         none = np.zeros(len(observations), np.bool_)
-        return Rows(self._env, observations, np.zeros(len(observations)), (none, none.copy()), infos)
+        return Rows.of(self._env, observations, np.zeros(len(observations)), (none, none.copy()), infos)
 
     def _find_reset(self, env_id: Any, seed: Any, options: Any) -> Array:
         """Return which environments a call of `reset` is about."""

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from fastatari.checks import check_flag, check_integer
-from fastatari.games import find_rom, list_roms
+from fastatari.games import find_rom, list_roms, to_envpool_id
 from fastatari.rules import RAM_SIZE
 
 DEFAULTS: Final[dict[str, Any]] = {
@@ -64,11 +64,7 @@ class ArraySpec(NamedTuple):
 
 def list_all_envs() -> list[str]:
     """Return the ids of all games, such as ``Breakout-v5``."""
-    return [f"{_to_title(rom)}-v5" for rom in list_roms()]
-
-
-def _to_title(rom: str) -> str:
-    return "TicTacToe3d" if rom == "tic_tac_toe_3d" else rom.title().replace("_", "")
+    return [to_envpool_id(rom) for rom in list_roms()]
 
 
 def find_game(task_id: Any) -> str:

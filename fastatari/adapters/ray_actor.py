@@ -52,8 +52,8 @@ class Layout(NamedTuple):
     names: list[tuple[tuple[str, ...], Any]]
     actions: Actions
 
-    def check_actions(self, actions: Any, env_ids: npt.NDArray[np.int64]) -> list[int]:
-        """Return the index of an action for each environment.
+    def read_actions(self, actions: Any, env_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Return the index of an action for each environment, int64[m].
 
         Raises:
             TypeError, ValueError, InvalidAction: as for `AtariVectorEnv.send`.
@@ -61,8 +61,7 @@ class Layout(NamedTuple):
         indices, _ = self.actions.read(actions, env_ids)
         if (error := self.actions.find_invalid(actions, env_ids)) is not None:
             raise error
-        read: list[int] = indices.tolist()
-        return read
+        return indices
 
 
 def find_layout(arguments: dict[str, Any]) -> Layout:
@@ -75,7 +74,7 @@ def find_layout(arguments: dict[str, Any]) -> Layout:
         if env.rules.continuous:
             raise ValueError("`continuous` must be False in `RayVectorEnv`, got True")
         _, infos = env.reset()
-        names = [(keys, array.dtype) for keys, array in _flatten(infos) if keys[-1] not in ("env_id", "_env_id")]
+        names = [(keys, array.dtype) for keys, array in _flatten(infos)]
         meanings = env.get_action_meanings()
         spaces = env.single_observation_space, env.single_action_space
         return Layout(env.rules, spaces, names, Actions(arguments["game"], meanings, env.rules))
@@ -117,7 +116,7 @@ class Actor:
     def _reply(
         self, observations: Array, rewards: Array, terminated: Array, truncated: Array, infos: Any, wants_state: bool
     ) -> Reply:
-        flat = [array for keys, array in _flatten(infos) if keys[-1] not in ("env_id", "_env_id")]
+        flat = (array for _, array in _flatten(infos))
         columns = np.array([rewards, terminated, truncated, *flat], np.float64)
         rows = np.flatnonzero(infos["_noops"])
         state = self._env.save_state() if wants_state else None
@@ -171,8 +170,10 @@ def unpack_infos(columns: npt.NDArray[np.float64], layout: Layout) -> tuple[Arra
 
 
 def _flatten(infos: dict[str, Any], keys: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Array]]:
-    """Return all arrays of infos, with their keys."""
+    """Return all arrays of infos, with their keys, except the numbers of environments, which the caller has."""
     found: list[tuple[tuple[str, ...], Array]] = []
     for name, value in infos.items():
+        if name in {"env_id", "_env_id"}:
+            continue
         found += _flatten(value, (*keys, name)) if isinstance(value, dict) else [((*keys, name), value)]
     return found

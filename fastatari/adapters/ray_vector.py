@@ -21,6 +21,7 @@ from fastatari.checks import check_choice, check_integer  # noqa: E402
 from fastatari.envs.arguments import check_env_ids, check_options, check_seeds  # noqa: E402
 from fastatari.envs.buffers import ObservationBuffers  # noqa: E402
 from fastatari.envs.spaces import make_batch_space  # noqa: E402
+from fastatari.errors import make_closed_error, make_no_call_error, make_pending_error  # noqa: E402
 from fastatari.rules import AtariRules  # noqa: E402
 
 Array = npt.NDArray[Any]
@@ -194,17 +195,15 @@ class RayVectorEnv(VectorEnv[Array, Any, Array]):
         ids = self._received if env_id is None else check_env_ids(env_id, self.num_envs)
         if ids is None:
             raise gymnasium.error.ResetNeeded("Cannot send actions before calling `reset`.")
-        checked = self._layout.check_actions(actions, ids)
-        by_env = dict(zip(ids.tolist(), checked, strict=True))
-        asked = [group for group in self._groups if group.ids[0] in by_env]
-        if sum(len(group.ids) for group in asked) != len(ids) or not all(i in by_env for g in asked for i in g.ids):
+        given = np.full(self.num_envs, -1)
+        given[ids] = self._layout.read_actions(actions, ids)
+        asked = [group for group in self._groups if (given[group.ids] >= 0).any()]
+        if not all((given[group.ids] >= 0).all() for group in asked):
             raise ValueError(f"`env_id` must name all {len(self._groups[0].ids)} environments of an actor, got {ids}")
         if any(group.pending is not None for group in asked):
-            raise gymnasium.error.AlreadyPendingCallError(
-                "Calling `send` while waiting for a pending call to `send` to complete.", "send"
-            )
+            raise make_pending_error("send")
         for group in asked:
-            row = np.array([by_env[i] for i in group.ids.tolist()])
+            row = given[group.ids]
             group.log.append(row)
             group.is_resetting = False
             wants_state = self._on_loss == "replay" and len(group.log) >= self._checkpoint_steps
@@ -223,15 +222,14 @@ class RayVectorEnv(VectorEnv[Array, Any, Array]):
         self._check_open()
         pending = [group for group in self._groups if group.pending is not None]
         if not pending:
-            raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
+            raise make_no_call_error()
         count = min(len(pending), self.batch_size // len(self._groups[0].ids))
         ready, _ = ray.wait(
             [group.pending for group in pending], num_returns=count, timeout=self._step_timeout, fetch_local=True
         )
         # Those that are late are lost: they are replaced below.
-        first = [group for group in pending if group.pending in ready]
-        chosen = first[:count] + [group for group in pending if group not in first][: max(0, count - len(first))]
-        chosen.sort(key=lambda group: int(group.ids[0]))
+        pending.sort(key=lambda group: group.pending not in ready)
+        chosen = sorted(pending[:count], key=lambda group: int(group.ids[0]))
         self._received = None
         replies = [self._take(group) for group in chosen]
         return self._give(chosen, replies)
@@ -253,9 +251,7 @@ class RayVectorEnv(VectorEnv[Array, Any, Array]):
 
     def _check_open(self) -> None:
         if not self._groups:
-            raise gymnasium.error.ClosedEnvironmentError(
-                f"Trying to operate on `{type(self).__name__}`, after a call to `close()`."
-            )
+            raise make_closed_error(type(self).__name__)
 
     def _make_actor(self) -> Any:
         """Begin to make an actor. Nothing is retried by Ray: a step that was played twice would be another one."""

@@ -21,7 +21,7 @@ from ray.tune.registry import register_env  # noqa: E402
 from fastatari.envs.arguments import check_mode  # noqa: E402
 from fastatari.envs.env import AtariEnv  # noqa: E402
 from fastatari.envs.vector import AtariVectorEnv  # noqa: E402
-from fastatari.games import list_roms  # noqa: E402
+from fastatari.games import list_roms, to_camel_case  # noqa: E402
 
 
 def register() -> None:
@@ -32,7 +32,7 @@ def register() -> None:
     holds their arguments.
     """
     for rom in list_roms():
-        register_env(f"fastatari/{rom.title().replace('_', '')}-v0", functools.partial(make_env, rom))
+        register_env(f"fastatari/{to_camel_case(rom)}-v0", functools.partial(make_env, rom))
 
 
 def make_env(rom: str, config: Mapping[str, Any]) -> AtariEnv | AtariVectorEnv:

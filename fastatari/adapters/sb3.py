@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from gymnasium.vector import AutoresetMode
 
-from fastatari.adapters.checks import check_same_step, require
+from fastatari.adapters.checks import check_same_step, make_same_step_env, require
 
 require("stable-baselines3", "2.4", "3", "sb3")
 
@@ -43,8 +42,7 @@ def make_sb3_env(game: str, n_envs: int = 1, seed: int | None = None, **argument
     Raises:
         TypeError, ValueError, OSError, MemoryError: as for `AtariVectorEnv`.
     """
-    fixed = {"autoreset_mode": AutoresetMode.SAME_STEP, "episode_statistics": True}
-    env = SB3VecEnv(AtariVectorEnv(game, n_envs, **{"preset": "sb3", **fixed, **arguments}))
+    env = SB3VecEnv(make_same_step_env(game, n_envs, "sb3", arguments))
     env.seed(seed)
     return env
 
@@ -118,26 +116,22 @@ class SB3VecEnv(VecEnv):
         """
         observations, rewards, terminated, truncated, infos = self.env.step(self._actions)
         dones = terminated | truncated
-        # Written out, because it is done for each environment in each step.
-        each: list[dict[str, Any]] = [
-            {"lives": lives, "episode_frame_number": frame, "frame_number": number, "TimeLimit.truncated": False}
-            for lives, frame, number in zip(*(infos[name].tolist() for name in _NUMBERS), strict=True)
-        ]
+        each = _split(infos)
         if np.count_nonzero(dones):
             finals = infos["final_info"]
             for i in np.flatnonzero(dones).tolist():
                 self.reset_infos[i] = each[i]
                 info: dict[str, Any] = {name: int(finals[name][i]) for name in _NUMBERS}
-                del self.reset_infos[i]["TimeLimit.truncated"]
                 if finals["_episode"][i]:
                     info["episode"] = {
                         "r": round(float(finals["episode"]["r"][i]), 6),
                         "l": info["episode_frame_number"],
                         "t": round(time.time() - self._start_time, 6),
                     }
-                info["TimeLimit.truncated"] = bool(truncated[i] and not terminated[i])
                 info["terminal_observation"] = infos["final_obs"][i]
                 each[i] = info
+        for info, is_cut in zip(each, (truncated > terminated).tolist(), strict=True):
+            info["TimeLimit.truncated"] = is_cut
         return observations, rewards.astype(np.float32), dones, each
 
     def close(self) -> None:

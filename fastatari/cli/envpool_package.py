@@ -6,7 +6,7 @@ import ale_py
 import numpy as np
 
 from fastatari.cli.outcomes import Outcome, Package, find_width_and_height
-from fastatari.games import find_rom
+from fastatari.games import find_rom, to_envpool_id
 
 
 class _Envpool:
@@ -16,7 +16,7 @@ class _Envpool:
     """
 
     def __init__(self, rom: str, **kwargs: Any) -> None:
-        self._task = f"{'TicTacToe3d' if rom == 'tic_tac_toe_3d' else rom.title().replace('_', '')}-v5"
+        self._task = to_envpool_id(rom)
         self._kwargs, self._channels = kwargs, 1 if kwargs["gray_scale"] else 3
         self._env: Any = None
         self._is_over = False

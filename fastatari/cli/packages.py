@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from fastatari.cli.envpool_package import make_envpool
 from fastatari.cli.outcomes import Outcome, Package, find_width_and_height
+from fastatari.games import to_camel_case
 
 gymnasium.register_envs(ale_py)
 
@@ -22,7 +23,7 @@ gymnasium.register_envs(ale_py)
 def make_base(rom: str, sticky: float = 0.0, frames: int = 108_000) -> gymnasium.Env[Any, Any]:
     """Return ale-py's environment of single frames, without gymnasium's wrappers around it."""
     return gymnasium.make(
-        f"ALE/{rom.title().replace('_', '')}-v5",
+        f"ALE/{to_camel_case(rom)}-v5",
         frameskip=1,
         repeat_action_probability=sticky,
         max_num_frames_per_episode=frames,

@@ -16,6 +16,8 @@ import gymnasium
 import numpy as np
 import numpy.typing as npt
 
+from fastatari.games import to_camel_case
+
 gymnasium.register_envs(ale_py)
 
 Observation = npt.NDArray[np.float64]
@@ -32,7 +34,7 @@ class ReferenceGame:
 
     def __init__(self, seed: int, rom: str = "breakout", **kwargs: Any) -> None:
         ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
-        name = rom.title().replace("_", "")
+        name = to_camel_case(rom)
         env_id = f"{name}NoFrameskip-v4"
         if env_id not in gymnasium.registry:  # newer games have no such id, which stands for:
             env_id = f"ALE/{name}-v5"

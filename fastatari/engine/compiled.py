@@ -63,7 +63,6 @@ class CompiledEngine:
         loader = Loader(game, rules)
         self._loader = loader
         self.rom, self.rules, self.num_envs, self.autoreset_mode = loader.name, rules, num_envs, autoreset_mode
-        self._is_scaled = rules.scale_obs
         self.action_meanings = loader.action_meanings
         self.screen_shape = loader.screen_shape
         self.palette: Literal["ntsc", "pal"] = loader.palette
@@ -85,7 +84,6 @@ class CompiledEngine:
             self.results.row(name) for name in ("is_reset", "episode_length", "episode_seconds")
         )
         self._everyone = np.arange(num_envs)
-        self._had_strengths = False  # whether the last step was given strengths
         self._ales: dict[int, ALEInterface] = {}
         self._copier = Copier(arrays, self.generators, self.threads, self.begin_times)
         for i in range(num_envs):
@@ -131,12 +129,8 @@ class CompiledEngine:
     def _set_actions(self, actions: Int64Array, strengths: npt.NDArray[np.float32] | None) -> None:
         count = len(actions)
         self.threads.indices[:count] = actions
-        if strengths is not None:
-            self._had_strengths = True
-            self.threads.strengths[:count] = np.abs(strengths) * np.float32(PADDLE_STEP)
-        elif self._had_strengths:
-            self.threads.strengths[:] = PADDLE_STEP
-            self._had_strengths = False
+        units = PADDLE_STEP if strengths is None else np.abs(strengths) * np.float32(PADDLE_STEP)
+        self.threads.strengths[:count] = units
 
     def send(self, env_ids: Int64Array, actions: Int64Array, strengths: npt.NDArray[np.float32] | None = None) -> bool:
         """Begin a step in some environments. See `Engine.send`."""
@@ -162,26 +156,26 @@ class CompiledEngine:
         """Step some environments, and write their observations. See `Engine.step`."""
         self.threads.start()
         self._set_actions(actions, strengths)
-        target = np.empty(out.shape, np.uint8) if self._is_scaled else out
+        target = np.empty(out.shape, np.uint8) if self.rules.scale_obs else out
         place = 0 if env_ids is None else address_of(env_ids)
         if not self.threads.step_all(place, len(actions), address_of(target)):
             return False
-        if self._is_scaled:
+        if self.rules.scale_obs:
             _scale(target, out)
         self._note_times(env_ids)
         return True
 
     def read(self, env_ids: Int64Array, out: Observations) -> None:
         """Write the present observations of some environments. See `Engine.read`."""
-        target = np.empty(out.shape, np.uint8) if self._is_scaled else out
+        target = np.empty(out.shape, np.uint8) if self.rules.scale_obs else out
         self._functions.read_stacks(self.threads.address, address_of(env_ids), len(env_ids), address_of(target))
-        if self._is_scaled:
+        if self.rules.scale_obs:
             _scale(target, out)
 
     def read_final(self, env_ids: Int64Array, out: Observations) -> None:
         """Write the observations that resets replaced. See `Engine.read_final`."""
         final_obs = self.arrays.final_obs.take(env_ids, 0)
-        if self._is_scaled:
+        if self.rules.scale_obs:
             _scale(final_obs, out)
         else:
             out[...] = final_obs

@@ -16,6 +16,7 @@ from fastatari.engine.results import Results
 from fastatari.envs.actions import Actions
 from fastatari.envs.buffers import BUFFER_NUM, ObservationBuffers
 from fastatari.envs.infos import InfoReader
+from fastatari.errors import make_closed_error
 from fastatari.resources import check_memory
 from fastatari.rules import AtariRules
 
@@ -71,9 +72,7 @@ class OnEngine:
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
         """
         if self._engine_or_none is None:
-            raise gymnasium.error.ClosedEnvironmentError(
-                f"Trying to operate on `{type(self).__name__}`, after a call to `close()`."
-            )
+            raise make_closed_error(type(self).__name__)
         return self._engine_or_none
 
     def _check_begun(self, name: str) -> None:

@@ -11,6 +11,7 @@ from fastatari.checks import check_target
 from fastatari.envs.arguments import check_env_ids
 from fastatari.envs.base import OnEngine
 from fastatari.envs.buffers import make_array
+from fastatari.errors import make_pending_error
 
 Array = npt.NDArray[Any]
 Int64Array = npt.NDArray[np.int64]
@@ -109,7 +110,7 @@ class Batches(OnEngine):
         else:
             asked = self._received
         if self._is_owed[asked].any():
-            raise self._make_pending_error(name)
+            raise make_pending_error(name)
         return asked
 
     def _explain(self, env_ids: Int64Array, actions: Any, name: str) -> Exception:
@@ -118,7 +119,7 @@ class Batches(OnEngine):
             return gymnasium.error.ResetNeeded(
                 f"Cannot step environments that need a `reset` first: {', '.join(map(str, env_ids[needs_reset]))}"
             )
-        return self._actions.find_invalid(actions, env_ids) or self._make_pending_error(name)
+        return self._actions.find_invalid(actions, env_ids) or make_pending_error(name)
 
     def _check_mask(self, mask: npt.NDArray[np.bool_], env_ids: Int64Array | None) -> None:
         """Check that some environments can be reset while all are returned."""
@@ -129,9 +130,4 @@ class Batches(OnEngine):
         if not (self._have_begun() | mask).all():
             raise gymnasium.error.ResetNeeded("Cannot reset some environments before all were reset.")
         if self._count_pending():
-            raise self._make_pending_error("reset")
-
-    def _make_pending_error(self, name: str) -> Exception:
-        return gymnasium.error.AlreadyPendingCallError(
-            f"Calling `{name}` while waiting for a pending call to `send` to complete.", "send"
-        )
+            raise make_pending_error("reset")

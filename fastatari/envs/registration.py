@@ -9,15 +9,14 @@ import gymnasium
 
 from fastatari.envs.env import AtariEnv
 from fastatari.envs.vector import AtariVectorEnv
-from fastatari.games import list_roms
+from fastatari.games import list_roms, to_camel_case
 
 
 def register_envs() -> None:
     """Register ``fastatari/Breakout-v0`` and an id of each other game."""
     for rom in list_roms():
-        name = rom.title().replace("_", "")
         gymnasium.register(
-            f"fastatari/{name}-v0",
+            f"fastatari/{to_camel_case(rom)}-v0",
             entry_point="fastatari.envs.registration:make_env",
             vector_entry_point="fastatari.envs.registration:make_vector_env",
             kwargs={"rom": rom},

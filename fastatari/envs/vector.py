@@ -25,6 +25,7 @@ from fastatari.envs.batches import Array, StepResult
 from fastatari.envs.spaces import make_batch_space
 from fastatari.envs.sub_environments import SubEnvironments
 from fastatari.envs.vector_states import SavedStates
+from fastatari.errors import make_no_call_error, make_pending_error
 from fastatari.rules import AtariRules
 
 
@@ -279,7 +280,7 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
         self._engine  # noqa: B018 - raises if it is closed
         count = min(self.batch_size, self._count_pending())
         if not count:
-            raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
+            raise make_no_call_error()
         target, copy_to = self._make_target(out, count)
         return self._recv(count, target, copy_to, out)
 
@@ -293,7 +294,7 @@ class AtariVectorEnv(SubEnvironments, SavedStates, VectorEnv[Array, Any, Array])
         """
         self._check_begun("render")
         if self.batch_size == self.num_envs and self._count_pending():
-            raise self._make_pending_error("render")
+            raise make_pending_error("render")
         if self.render_mode is None:
             gymnasium.logger.warn(
                 "You are calling render method without specifying any render mode. You can specify the render_mode at "

@@ -12,13 +12,12 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn, Self
 
-import gymnasium.error
 import numpy as np
 
 from fastatari.checks import to_float, to_int
 from fastatari.envs import worker_server
 from fastatari.envs.worker_server import REPLY, REQUEST, SLOT_NUM, EpisodeInfo
-from fastatari.errors import InvalidAction, WorkerDiedError, WorkerError
+from fastatari.errors import InvalidAction, WorkerDiedError, WorkerError, make_closed_error, make_no_call_error
 
 # How long a dying process may take to leave its exit code, in seconds.
 _EXIT_SECONDS = 0.5
@@ -67,7 +66,7 @@ class WorkerConnection:
         """
         self._check_usable()
         if self._is_closing:
-            raise _closed_error()
+            raise make_closed_error("Worker")
         slot = self._next_slot
         request = _pack_request(message, slot)
         is_close = request == worker_server.CLOSE_REQUEST
@@ -188,15 +187,15 @@ class WorkerConnection:
         if self._failure:
             raise copy.copy(self._failure)
         if self._connection.closed:
-            raise _closed_error()
+            raise make_closed_error("Worker")
 
     def _receive(self) -> None:
         """Wait for the reply to the oldest pending request, and put it into the queue of replies."""
         self._check_usable()
         if not self._pending:
             if self._is_closing:
-                raise _closed_error()
-            raise gymnasium.error.NoAsyncCallError("Calling `recv` without any prior call to `send`.", "recv")
+                raise make_closed_error("Worker")
+            raise make_no_call_error()
         first = self._pending[0]
         if not isinstance(first, Exception):
             self._poller.poll()  # an interrupt of this wait does no harm
@@ -267,10 +266,6 @@ def check_timeout(timeout: Any) -> float:
     if not 0 <= seconds <= _MAX_SECONDS:
         raise ValueError(f"`timeout` must be from 0 to {_MAX_SECONDS} seconds, got {timeout!r}")
     return seconds
-
-
-def _closed_error() -> gymnasium.error.ClosedEnvironmentError:
-    return gymnasium.error.ClosedEnvironmentError("Trying to operate on `Worker`, after a call to `close()`.")
 
 
 def _pack_request(message: object, slot: int) -> bytes | Exception:
