@@ -9,6 +9,7 @@ Both sides of each pair play the same, which is checked before they are timed, i
 
 import argparse
 import functools
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,18 +18,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from stable_baselines3 import PPO
-from stable_baselines3.common.env_util import make_atari_env
-from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv, VecFrameStack
+from stable_baselines3.common.vec_env import VecEnv
 
 from benchmarks import command, timing, vector_rounds
 from benchmarks.interfaces import AtariVectorEnv, list_roms
+from benchmarks.other_packages import PACKAGES, SB3, SEED, GymnasiumPlayer, Player, SB3Player
+from benchmarks.vector_rounds import Sides
 from fastatari.adapters import cleanrl, envpool, sb3
+from fastatari.games import to_envpool_id
 
-GAME, IDS = "breakout", {"breakout": "BreakoutNoFrameskip-v4", "pong": "PongNoFrameskip-v4"}
 COUNTS = (8, 64)
-_SEED = 1
-
-Step = Callable[[npt.NDArray[np.int32]], Any]
 
 
 class Pair(NamedTuple):
@@ -61,7 +60,7 @@ def main() -> None:
         steps=400,
         steps_help="of a round, summed over the environments; four batches at least",
     )
-    parser.add_argument("--game", default=GAME, choices=[name for name in list_roms() if name in IDS])
+    parser.add_argument("--game", default="breakout", choices=list_roms(), metavar="GAME")
     parser.add_argument("--counts", nargs="+", type=command.positive, default=COUNTS, metavar="N", help=f"{COUNTS}")
     arguments = parser.parse_args()
     torch.set_num_threads(1)  # beside the threads of the environments
@@ -75,24 +74,12 @@ def measure_adapters(arguments: argparse.Namespace) -> list[Pair]:
         "An adapter beside the bare `AtariVectorEnv`, microseconds of a step of one environment",
         *("adapter", "environments", "bare", "with the adapter", "bare / adapter"),
     )
-    same_step = {"autoreset_mode": "SameStep", "episode_statistics": True}
     results = []
-    for num_envs in arguments.counts:
-        game = arguments.game
-        kinds: dict[str, tuple[Any, Any]] = {
-            "sb3": (sb3.make_sb3_env(game, num_envs, seed=_SEED), {"preset": "sb3", **same_step}),
-            "cleanrl": (cleanrl.make_cleanrl_env(game, num_envs), {"preset": "cleanrl", **same_step}),
-            "envpool": (
-                envpool.make_gymnasium(f"{game.title()}-v5", num_envs=num_envs, seed=_SEED),
-                {"preset": "envpool", "info_ram": True},
-            ),
-        }
-        for name, (adapter, rules) in kinds.items():
-            bare = AtariVectorEnv(game, num_envs, **rules)
-            result = race(name, num_envs, adapter, bare, arguments)
-            results.append(result)
-            medians = timing.write_median(result.theirs), timing.write_median(result.ours)
-            timing.print_row(name, str(num_envs), *medians, timing.write_spread(result.ratios))
+    for num_envs, sides in itertools.product(arguments.counts, ADAPTERS):
+        result = race(arguments, num_envs, sides)
+        results.append(result)
+        medians = timing.write_median(result.theirs), timing.write_median(result.ours)
+        timing.print_row(sides.name, str(num_envs), *medians, timing.write_spread(result.ratios))
     return results
 
 
@@ -102,15 +89,53 @@ def measure_sb3(arguments: argparse.Namespace) -> list[Pair]:
         "stable-baselines3, microseconds of a step of one environment",
         *("environments", "`SB3VecEnv`", "`VecFrameStack(SubprocVecEnv)`", "times as fast"),
     )
-    num_envs, name = arguments.counts[0], IDS[arguments.game]
-    fork = {"start_method": "fork"}
-    theirs = make_atari_env(name, num_envs, seed=_SEED, vec_env_cls=SubprocVecEnv, vec_env_kwargs=fork)
-    stacked = VecFrameStack(theirs, 4)
-    ours = sb3.make_sb3_env(arguments.game, num_envs, seed=_SEED)
-    result = race("sb3", num_envs, ours, stacked, arguments)
-    medians = timing.write_median(result.ours), timing.write_median(result.theirs)
-    timing.print_row(str(num_envs), *medians, timing.write_spread(result.ratios))
+    # The adapter is what the other side is compared with here.
+    sides = Sides("sb3", make_sb3_player, PACKAGES[SB3].make)
+    result = race(arguments, arguments.counts[0], sides)
+    print_pair(result)
     return [result]
+
+
+def race(arguments: argparse.Namespace, num_envs: int, sides: Sides) -> Pair:
+    """Let an adapter, the other of two sides, and what it is compared with play the same, all in a batch."""
+    raced = vector_rounds.race(
+        arguments.game, num_envs, sides, rounds=arguments.rounds, steps=arguments.steps, batch_size=num_envs
+    )
+    return Pair(sides.name, num_envs, raced.theirs, raced.ours)
+
+
+def print_pair(result: Pair) -> None:
+    """Print how fast both are."""
+    medians = timing.write_median(result.ours), timing.write_median(result.theirs)
+    timing.print_row(str(result.num_envs), *medians, timing.write_spread(result.ratios))
+
+
+def make_sb3_player(game: str, num_envs: int, _: int) -> Player:
+    """Return environments behind stable-baselines3's adapter."""
+    return SB3Player(sb3.make_sb3_env(game, num_envs))
+
+
+def make_cleanrl_player(game: str, num_envs: int, _: int) -> Player:
+    """Return environments behind CleanRL's adapter."""
+    return GymnasiumPlayer(cleanrl.make_cleanrl_env(game, num_envs))
+
+
+def make_envpool_player(game: str, num_envs: int, _: int) -> Player:
+    """Return environments behind envpool's adapter, which takes its seed at once."""
+    return GymnasiumPlayer(envpool.make_gymnasium(to_envpool_id(game), num_envs=num_envs, seed=SEED), seed=None)
+
+
+def make_bare_player(game: str, num_envs: int, _: int, **rules: Any) -> Player:
+    """Return the bare environments with the same rules and infos."""
+    return GymnasiumPlayer(AtariVectorEnv(game, num_envs, **rules))
+
+
+_SAME_STEP = {"autoreset_mode": "SameStep", "episode_statistics": True}
+ADAPTERS = (
+    Sides("sb3", make_sb3_player, functools.partial(make_bare_player, preset="sb3", **_SAME_STEP)),
+    Sides("cleanrl", make_cleanrl_player, functools.partial(make_bare_player, preset="cleanrl", **_SAME_STEP)),
+    Sides("envpool", make_envpool_player, functools.partial(make_bare_player, preset="envpool", info_ram=True)),
+)
 
 
 def measure_policy(arguments: argparse.Namespace) -> list[Pair]:
@@ -120,11 +145,11 @@ def measure_policy(arguments: argparse.Namespace) -> list[Pair]:
         *("environments", "`SB3VecEnv`", "environments that cost nothing", "nothing / `SB3VecEnv`"),
     )
     num_envs = arguments.counts[0]
-    ours = sb3.make_sb3_env(arguments.game, num_envs, seed=_SEED)
+    ours = sb3.make_sb3_env(arguments.game, num_envs, seed=SEED)
     steps = max(4, arguments.steps // num_envs)
 
     def make_play(env: VecEnv) -> Callable[[], float]:
-        model = PPO("CnnPolicy", env, n_steps=steps, batch_size=num_envs, seed=_SEED, device="cpu")
+        model = PPO("CnnPolicy", env, n_steps=steps, batch_size=num_envs, seed=SEED, device="cpu")
         _, callback = model._setup_learn(10**9)
 
         def play() -> float:
@@ -138,8 +163,7 @@ def measure_policy(arguments: argparse.Namespace) -> list[Pair]:
     times = timing.play_rounds(players, arguments.rounds)
     ours.close()
     result = Pair("policy", num_envs, times["ours"], times["nothing"])
-    medians = timing.write_median(result.ours), timing.write_median(result.theirs)
-    timing.print_row(str(num_envs), *medians, timing.write_spread(result.ratios))
+    print_pair(result)
     return [result]
 
 
@@ -183,62 +207,6 @@ class Nothing(VecEnv):
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
         """Do what `VecEnv.env_is_wrapped` does, at no cost."""
         return [False] * self.num_envs
-
-
-def race(name: str, num_envs: int, ours: Any, theirs: Any, arguments: argparse.Namespace) -> Pair:
-    """Let two sides play the same actions in turn, after they were found equal; close both.
-
-    Raises:
-        AssertionError: their observations, rewards or ends differ.
-    """
-    actions = vector_rounds.draw_actions(arguments.game, num_envs)
-    batches = max(4, arguments.steps // num_envs)
-    played = {"ours": 0, "theirs": 0}
-    sides = {"ours": ours, "theirs": theirs}
-    results: dict[str, Any] = {}
-
-    def play(side: str) -> float:
-        first = played[side]
-        rows = [actions[k % len(actions)] for k in range(first, first + batches)]
-        played[side] = first + batches
-        step: Step = sides[side].step
-        begin = time.perf_counter()
-        for row in rows:
-            result = step(row)
-        seconds = time.perf_counter() - begin
-        results[side] = read(result)
-        return 1e6 * seconds / (batches * num_envs)
-
-    def check() -> bool:
-        for mine, other in zip(results["ours"], results["theirs"], strict=True):
-            assert np.array_equal(mine, other), f"{name}: the two sides differ"
-        return True
-
-    try:
-        begun = [begin(each) for each in (ours, theirs)]
-        assert np.array_equal(*begun), f"{name}: the first observations differ"
-        players = {side: functools.partial(play, side) for side in sides}
-        times = timing.play_rounds(players, arguments.rounds, check=check)
-    finally:
-        ours.close()
-        theirs.close()
-    return Pair(name, num_envs, times["ours"], times["theirs"])
-
-
-def begin(env: Any) -> npt.NDArray[Any]:
-    """Return the first observations."""
-    if isinstance(env, VecEnv):
-        observations: npt.NDArray[Any] = env.reset()
-        return observations
-    reset = env.reset() if isinstance(env, envpool.GymnasiumEnvPool) else env.reset(seed=_SEED)
-    first: npt.NDArray[Any] = reset[0]
-    return first
-
-
-def read(result: tuple[Any, ...]) -> tuple[Any, Any, Any]:
-    """Return observations, rewards and ends of a step, of four values or of five."""
-    observations, rewards, *ends, _ = result
-    return np.array(observations), np.array(rewards, np.float32), np.logical_or.reduce(ends)
 
 
 if __name__ == "__main__":

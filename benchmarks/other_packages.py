@@ -18,11 +18,12 @@ from benchmarks.interfaces import AtariVectorEnv
 from benchmarks.workers import Trainer
 from fastatari.cli.packages import make_base
 from fastatari.cli.reference import ReferenceWorker
+from fastatari.games import to_envpool_id
 
 EXTRA = "bench-vectors"
 OURS = "fastatari"
 
-_SEED = 1
+SEED = 1
 
 
 class Batch(NamedTuple):
@@ -80,32 +81,35 @@ class OtherPackage(NamedTuple):
         env = AtariVectorEnv(
             game, num_envs, preset=self.preset, autoreset_mode=self.autoreset_mode, batch_size=batch_size
         )
-        return _Gymnasium(env)
+        return GymnasiumPlayer(env)
 
 
-class _Gymnasium:
-    """A vector environment with gymnasium's interface."""
+class GymnasiumPlayer:
+    """A vector environment with gymnasium's interface; its first reset has a seed, or it has one already."""
 
-    def __init__(self, env: Any) -> None:
-        self.env = env
+    def __init__(self, env: Any, seed: int | None = SEED) -> None:
+        self.env, self._seed = env, seed
 
     def begin(self) -> Batch:
-        observations, infos = self.env.reset(seed=_SEED)
+        """See `Player.begin`."""
+        observations, infos = self.env.reset(seed=self._seed)
         none = np.zeros(len(observations), np.bool_)
         return Batch(observations, none, none, self._read_env_ids(observations, infos))
 
     def step(self, actions: npt.NDArray[np.int32]) -> Batch:
+        """See `Player.step`."""
         observations, rewards, terminated, truncated, infos = self.env.step(actions)
         return Batch(observations, rewards, terminated | truncated, self._read_env_ids(observations, infos))
 
     def close(self) -> None:
+        """See `Player.close`."""
         self.env.close()
 
     def _read_env_ids(self, observations: Any, infos: Any) -> Any:
         return infos["env_id"] if "env_id" in infos else np.arange(len(observations))
 
 
-class _ALEParts(_Gymnasium):
+class _ALEParts(GymnasiumPlayer):
     """ale-py's vector environment with a part of the environments in a batch, for which it has no `step`."""
 
     def step(self, actions: npt.NDArray[np.int32]) -> Batch:
@@ -114,7 +118,7 @@ class _ALEParts(_Gymnasium):
         return Batch(observations, rewards, terminated | truncated, infos["env_id"])
 
 
-class _EnvPool(_Gymnasium):
+class _EnvPool(GymnasiumPlayer):
     """envpool, to which one has to say whose actions it gets."""
 
     def begin(self) -> Batch:
@@ -131,23 +135,26 @@ class _EnvPool(_Gymnasium):
         return Batch(observations, rewards, terminated | truncated, self._env_ids)
 
 
-class _SB3:
+class SB3Player:
     """stable-baselines3's interface."""
 
     def __init__(self, env: Any) -> None:
         self.env = env
 
     def begin(self) -> Batch:
-        self.env.seed(_SEED)
+        """See `Player.begin`."""
+        self.env.seed(SEED)
         observations = self.env.reset()
         none = np.zeros(len(observations), np.bool_)
         return Batch(observations, none, none, np.arange(len(observations)))
 
     def step(self, actions: npt.NDArray[np.int32]) -> Batch:
+        """See `Player.step`."""
         observations, rewards, is_over, _ = self.env.step(actions)
         return Batch(observations, rewards, is_over, np.arange(len(observations)))
 
     def close(self) -> None:
+        """See `Player.close`."""
         self.env.close()
 
 
@@ -173,23 +180,22 @@ class _Labml:
 
 def _make_ale(game: str, num_envs: int, batch_size: int) -> Player:
     env = ale_py.vector_env.AtariVectorEnv(game, num_envs, batch_size=batch_size)
-    return _Gymnasium(env) if batch_size == num_envs else _ALEParts(env)
+    return GymnasiumPlayer(env) if batch_size == num_envs else _ALEParts(env)
 
 
 def _make_envpool(game: str, num_envs: int, batch_size: int) -> Player:
     import envpool  # noqa: PLC0415 - of an extra
 
-    name = f"{game.title().replace('_', '')}-v5"
-    return _EnvPool(envpool.make_gymnasium(name, num_envs=num_envs, batch_size=batch_size, seed=_SEED))
+    return _EnvPool(envpool.make_gymnasium(to_envpool_id(game), num_envs=num_envs, batch_size=batch_size, seed=SEED))
 
 
 def _make_async(game: str, num_envs: int, _: int) -> Player:
     makers = [functools.partial(_make_wrapped, game)] * num_envs
-    return _Gymnasium(gymnasium.vector.AsyncVectorEnv(makers, context="fork"))
+    return GymnasiumPlayer(gymnasium.vector.AsyncVectorEnv(makers, context="fork"))
 
 
 def _make_sync(game: str, num_envs: int, _: int) -> Player:
-    return _Gymnasium(gymnasium.vector.SyncVectorEnv([functools.partial(_make_wrapped, game)] * num_envs))
+    return GymnasiumPlayer(gymnasium.vector.SyncVectorEnv([functools.partial(_make_wrapped, game)] * num_envs))
 
 
 def _make_wrapped(game: str) -> Any:
@@ -200,7 +206,7 @@ def _make_sb3(game: str, num_envs: int, _: int) -> Player:
     from stable_baselines3.common.atari_wrappers import AtariWrapper  # noqa: PLC0415 - of an extra
     from stable_baselines3.common.vec_env import SubprocVecEnv, VecFrameStack  # noqa: PLC0415 - of an extra
 
-    return _SB3(VecFrameStack(SubprocVecEnv([lambda: AtariWrapper(make_base(game))] * num_envs, "fork"), 4))
+    return SB3Player(VecFrameStack(SubprocVecEnv([lambda: AtariWrapper(make_base(game))] * num_envs, "fork"), 4))
 
 
 def _make_labml(game: str, num_envs: int, _: int) -> Player:

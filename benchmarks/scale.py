@@ -19,7 +19,9 @@ import ray
 from ray.cluster_utils import Cluster
 
 from benchmarks import command, timing
+from benchmarks.console_share import play_parts
 from benchmarks.interfaces import AtariVectorEnv, list_roms
+from fastatari.adapters.ray_actor import Actor, find_layout, push_planes, unpack_infos
 from fastatari.adapters.ray_vector import RayVectorEnv
 
 NODES, COUNTS = (1, 2, 4), (16, 64, 256)
@@ -160,12 +162,7 @@ def race_local(arguments: argparse.Namespace, count: int, batch_size: int) -> li
             for actions in current:
                 last[name] = env.step(actions)[0]
         else:
-            env.send(current[0], np.arange(2 * count))
-            for _ in range(2 * (len(current) - 1)):
-                env_ids = env.recv()[4]["env_id"]
-                env.send(current[1][env_ids])
-            env.recv()
-            env.recv()
+            play_parts(env, np.array(current))
         return 1e6 * (time.perf_counter() - begin) / (len(current) * 2 * count)
 
     def check() -> bool:
@@ -183,16 +180,14 @@ def race_local(arguments: argparse.Namespace, count: int, batch_size: int) -> li
 
 
 def print_model(arguments: argparse.Namespace, costs: list[Cost]) -> list[Cost]:
-    """Print what is computed of larger clusters, out of `calls`: two halves of the actors in flight."""
+    """Print what is computed of larger clusters, out of `calls`: nodes, caller and network work at the same time."""
     count = max(arguments.counts)
     steps = {
         cost.nodes: float(np.median(cost.times)) for cost in costs if cost.name == "step" and cost.num_envs == count
     }
-    if len(steps) < 2:
+    if not steps:
         return []
-    few, many = min(steps), max(steps)
-    # On one machine the nodes share the cores, so that only what a node more costs the caller is taken from there.
-    caller = max(0.0, (measure_caller(arguments.game, count)))
+    caller = measure_caller(arguments.game, count)
     wire = 8 * PLANE * count / (1e3 * arguments.network)
     timing.print_head(
         f"Computed, not measured: {count} environments a node, a network of {arguments.network:g} gigabits a second",
@@ -205,19 +200,17 @@ def print_model(arguments: argparse.Namespace, costs: list[Cost]) -> list[Cost]:
             "of the nodes alone",
         ),
     )
-    node = steps[few]
+    node = steps[min(steps)]  # of more nodes, which share the cores of this machine, it says less
     for nodes in LARGE_NODES:
         longest = max(node, nodes * caller, nodes * wire)
         rate, alone = 1e6 * nodes * count / longest, 1e6 * nodes * count / node
         cells = f"{node / 1e3:.1f}", f"{nodes * caller / 1e3:.1f}", f"{nodes * wire / 1e3:.1f}", f"{rate:,.0f}"
         timing.print_row(str(nodes), *cells, f"{rate / alone:.2f}")
-    return [Cost("caller", many, count, [caller])]
+    return [Cost("caller", 1, count, [caller])]
 
 
 def measure_caller(game: str, count: int) -> float:
     """Return the microseconds that the caller takes for the reply of an actor: putting stacks together, and a copy."""
-    from fastatari.adapters.ray_actor import Actor, find_layout, push_planes, unpack_infos  # noqa: PLC0415
-
     arguments = {"game": game, "num_envs": count}
     layout, actor = find_layout(arguments), Actor(arguments, 1)
     actor.reset([0] * count, False)

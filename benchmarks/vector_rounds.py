@@ -7,7 +7,7 @@ are over, their last observations have to be equal, too.
 import functools
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +25,20 @@ _CHECKED, _LEAST_CHECKED = 800, 10
 
 # How many batches a round has at least.
 _LEAST_BATCHES = 4
+
+
+class Sides(NamedTuple):
+    """Two kinds of environments that are compared, as `OtherPackage` is one with `AtariVectorEnv`.
+
+    Attributes:
+        name: what the other side is called.
+        make: makes the other side, of a ROM's id, the number of environments, and how many are in a batch.
+        make_ours: makes what it is compared with.
+    """
+
+    name: str
+    make: Callable[[str, int, int], Player]
+    make_ours: Callable[[str, int, int], Player]
 
 
 class Race(NamedTuple):
@@ -113,7 +127,14 @@ class Runner:
 
 
 def race(
-    game: str, num_envs: int, package: OtherPackage, *, rounds: int, steps: int, batch_size: int, policy: float = 0.0
+    game: str,
+    num_envs: int,
+    package: OtherPackage | Sides,
+    *,
+    rounds: int,
+    steps: int,
+    batch_size: int,
+    policy: float = 0.0,
 ) -> Race:
     """Let both play the same rounds in turn.
 

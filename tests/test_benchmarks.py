@@ -199,7 +199,7 @@ def test_vectors_that_differ_are_found():
     package = PACKAGES[other_packages.ALE]
     env = AtariVectorEnv("breakout", 2, preset="ale", noop_max=3)
     actions = np.zeros((1, 2), np.int32)
-    players = other_packages._Gymnasium(env), package.make("breakout", 2, 2)
+    players = other_packages.GymnasiumPlayer(env), package.make("breakout", 2, 2)
     runners = [vector_rounds.Runner(player, 2, actions) for player in players]
     try:
         with pytest.raises(AssertionError, match="ale-py and fastatari differ in environment 0 after 0 steps"):
