@@ -187,6 +187,7 @@ def test_ray_refuses_at_once_and_loses_nothing(make):
     [
         ({"envs_per_actor": 4}, ValueError, "`num_envs` must be a multiple of `envs_per_actor`, 4, got 6"),
         ({"batch_size": 4}, ValueError, "`batch_size` must be a multiple of `envs_per_actor`, 3, got 4"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be .*1.*6.*, got 0"),
         ({"on_loss": "cry"}, ValueError, "`on_loss` must be one of .*, got 'cry'"),
         ({"num_cpus": 0}, ValueError, "`num_cpus` must be above 0, got 0"),
         ({"autoreset_mode": "SameStep"}, TypeError, "`RayVectorEnv` has no argument 'autoreset_mode'"),

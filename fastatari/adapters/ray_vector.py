@@ -114,7 +114,7 @@ class RayVectorEnv(VectorEnv[Array, Any, Array]):
         size = check_integer("envs_per_actor", envs_per_actor, 1, num_envs)
         if num_envs % size:
             raise ValueError(f"`num_envs` must be a multiple of `envs_per_actor`, {size}, got {num_envs}")
-        self.batch_size = check_integer("batch_size", batch_size or num_envs, 1, num_envs)
+        self.batch_size = check_integer("batch_size", num_envs if batch_size is None else batch_size, 1, num_envs)
         if self.batch_size % size:
             raise ValueError(f"`batch_size` must be a multiple of `envs_per_actor`, {size}, got {batch_size}")
         check_choice("on_loss", on_loss, ON_LOSSES)
