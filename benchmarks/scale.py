@@ -21,7 +21,7 @@ from ray.cluster_utils import Cluster
 from benchmarks import command, timing
 from benchmarks.console_share import play_parts
 from benchmarks.interfaces import AtariVectorEnv, list_roms
-from fastatari.adapters.ray_actor import Actor, find_layout, push_planes, unpack_infos
+from fastatari.adapters.ray_actor import Actor, Reset, find_layout, push_planes, unpack_infos
 from fastatari.adapters.ray_vector import RayVectorEnv
 
 NODES, COUNTS = (1, 2, 4), (16, 64, 256)
@@ -121,7 +121,7 @@ def race_calls(arguments: argparse.Namespace, nodes: int) -> list[Cost]:
 
 def ping(env: RayVectorEnv) -> None:
     """Call all actors, which do nothing."""
-    ray.get([group.actor.ping.remote() for group in env._groups])
+    ray.get([group._actor.ping.remote() for group in env._groups])
 
 
 def measure_local(arguments: argparse.Namespace) -> list[Cost]:
@@ -150,10 +150,13 @@ def race_local(arguments: argparse.Namespace, count: int, batch_size: int) -> li
     is_whole = batch_size == 2 * count
     rng = np.random.default_rng(0)
     last: dict[str, Any] = {name: env.reset(seed=0)[0] for name, env in envs.items()}
+    if not is_whole:
+        envs["ray"].recv()
+    action_num = envs["local"].single_action_space.n
     current: list[Any] = []
 
     def prepare(_: int) -> None:
-        current[:] = rng.integers(4, size=(arguments.steps, 2 * count))
+        current[:] = rng.integers(action_num, size=(arguments.steps, 2 * count))
 
     def play(name: str) -> float:
         env: Any = envs[name]
@@ -163,10 +166,11 @@ def race_local(arguments: argparse.Namespace, count: int, batch_size: int) -> li
                 last[name] = env.step(actions)[0]
         else:
             play_parts(env, np.array(current))
+            last[name] = env._stacks
         return 1e6 * (time.perf_counter() - begin) / (len(current) * 2 * count)
 
     def check() -> bool:
-        assert not is_whole or np.array_equal(last["ray"], last["local"]), "the observations differ"
+        assert np.array_equal(last["ray"], last["local"]), "the observations differ"
         return True
 
     players = {name: functools.partial(play, name) for name in envs}
@@ -180,14 +184,24 @@ def race_local(arguments: argparse.Namespace, count: int, batch_size: int) -> li
 
 
 def print_model(arguments: argparse.Namespace, costs: list[Cost]) -> list[Cost]:
-    """Print what is computed of larger clusters, out of `calls`: nodes, caller and network work at the same time."""
+    """Print what is computed of larger clusters, out of `calls`.
+
+    Where a batch is some of the actors, nodes, caller and network work at the same time. Where it is all of them, the
+    nodes wait while the caller puts a batch together.
+    """
     count = max(arguments.counts)
     steps = {
         cost.nodes: float(np.median(cost.times)) for cost in costs if cost.name == "step" and cost.num_envs == count
     }
     if not steps:
         return []
-    caller = measure_caller(arguments.game, count)
+    # A call itself takes the caller's time too: what each further actor adds to calls that do nothing.
+    empty = {
+        cost.nodes: float(np.median(cost.times)) for cost in costs if cost.name == "empty" and cost.num_envs == count
+    }
+    few, many = min(empty), max(empty)
+    call = (empty[many] - empty[few]) / (many - few) if many > few else empty[few]
+    caller = call + measure_caller(arguments.game, count)
     wire = 8 * PLANE * count / (1e3 * arguments.network)
     timing.print_head(
         f"Computed, not measured: {count} environments a node, a network of {arguments.network:g} gigabits a second",
@@ -196,25 +210,27 @@ def print_model(arguments: argparse.Namespace, costs: list[Cost]) -> list[Cost]:
             "a node's step, ms",
             "caller, ms a batch",
             "network, ms a batch",
-            "steps a second",
+            "steps a second, batches of some",
+            "of the nodes alone",
+            "batches of all",
             "of the nodes alone",
         ),
     )
     node = steps[min(steps)]  # of more nodes, which share the cores of this machine, it says less
     for nodes in LARGE_NODES:
-        longest = max(node, nodes * caller, nodes * wire)
-        rate, alone = 1e6 * nodes * count / longest, 1e6 * nodes * count / node
-        cells = f"{node / 1e3:.1f}", f"{nodes * caller / 1e3:.1f}", f"{nodes * wire / 1e3:.1f}", f"{rate:,.0f}"
-        timing.print_row(str(nodes), *cells, f"{rate / alone:.2f}")
+        parts = node, nodes * caller, nodes * wire
+        cells = [f"{part / 1e3:.1f}" for part in parts]
+        for longest in (max(parts), node + max(parts[1:])):
+            cells += [f"{1e6 * nodes * count / longest:,.0f}", f"{node / longest:.2f}"]
+        timing.print_row(str(nodes), *cells)
     return [Cost("caller", 1, count, [caller])]
 
 
 def measure_caller(game: str, count: int) -> float:
-    """Return the microseconds that the caller takes for the reply of an actor: putting stacks together, and a copy."""
+    """Return the microseconds that the caller takes for what an actor answered: stacks put together, and a copy."""
     arguments = {"game": game, "num_envs": count}
     layout, actor = find_layout(arguments), Actor(arguments, 1)
-    actor.reset([0] * count, False)
-    reply = actor.step(np.zeros(count, np.int64), False)
+    reply = actor.run(None, [Reset([0] * count, False), np.zeros(count, np.int64)], False)
     stacks = np.zeros((count, *layout.rules.shape), np.uint8)
     ids, times = np.arange(count), []
     for _ in range(50):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 
 import fastatari
 
@@ -12,6 +13,7 @@ with warnings.catch_warnings():
     pytest.importorskip("ray.rllib")
     import ray
     from ray.rllib.algorithms.ppo import PPOConfig
+    from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
     from fastatari.adapters import rllib
 
@@ -59,6 +61,26 @@ def test_rllib_trains_in_remote_runners(cluster, mode):
     expected = "AtariVectorEnv" if mode == "vector_entry_point" else "SyncVectorEnv"
     assert kinds == [(expected, np.uint8)]
     algorithm.stop()
+
+
+def test_rllib_networks_get_what_episodes_hold_scaled():
+    episode = SingleAgentEpisode()
+    observations = np.random.default_rng(0).integers(256, size=(3, 4, 4, 2)).astype(np.uint8)
+    episode.add_env_reset(observations[0])
+    for observation in observations[1:]:
+        episode.add_env_step(observation, 0, 0.0)
+    batch = rllib.ScaleObservations()(rl_module=None, batch={}, episodes=[episode], shared_data={})
+    (given,) = batch["obs"].values()
+    assert given[0].dtype == np.float32
+    assert np.array_equal(given[0], observations[-1] / np.float32(255))
+    learned = rllib.ScaleObservations(as_learner_connector=True)(
+        rl_module=None, batch={}, episodes=[episode], shared_data={}
+    )
+    (given,) = learned["obs"].values()
+    assert np.array_equal(given, observations[:-1] / np.float32(255))
+    assert episode.get_observations(-1).dtype == np.uint8
+    space = rllib.ScaleObservations().recompute_output_observation_space(spaces.Box(0, 255, (4, 4, 2), np.uint8), None)
+    assert space == spaces.Box(0.0, 1.0, (4, 4, 2), np.float32)
 
 
 def test_rllib_environments_follow_the_cpus_of_their_process(cluster):

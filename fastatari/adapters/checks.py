@@ -1,6 +1,7 @@
 """What adapters have in common: that their framework is there, and that environments are as it wants them."""
 
 import importlib.metadata
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -35,15 +36,15 @@ def check_same_step(env: Any) -> None:
 
 
 def check_positive(name: str, value: Any) -> float:
-    """Return a number above 0.
+    """Return a finite number above 0.
 
     Raises:
         TypeError: it is no number.
-        ValueError: it is not above 0.
+        ValueError: it is not finite, or not above 0.
     """
     number = to_float(name, value)
-    if not number > 0:
-        raise ValueError(f"`{name}` must be above 0, got {value!r}")
+    if not 0 < number < math.inf:
+        raise ValueError(f"`{name}` must be above 0 and finite, got {value!r}")
     return number
 
 

@@ -225,7 +225,7 @@ class EnvPool:
         """Begin a new game; where it is the first one, with the environment's seed."""
         self._waiting = None
         seeds = [self._seeds.get(int(i)) for i in ids]
-        everyone = None if len(ids) == self._env.num_envs else ids
+        everyone = None if ids is self._everyone else ids
         observations, infos = self._env.reset(seed=seeds, options={"new_game": True}, env_id=everyone)
         for i in ids.tolist():
             self._seeds.pop(i, None)

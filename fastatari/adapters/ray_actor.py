@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -15,8 +16,23 @@ from fastatari.rules import AtariRules
 Array = npt.NDArray[Any]
 
 
+class Reset(NamedTuple):
+    """The request to begin an episode in all environments; any other request is a step, and an array of actions.
+
+    Attributes:
+        seeds (list[int | None]): of each.
+        new_game (bool): as the option of `AtariVectorEnv.reset`.
+    """
+
+    seeds: list[int | None]
+    new_game: bool
+
+
+Request = Reset | npt.NDArray[np.int64]
+
+
 class Reply(NamedTuple):
-    """What a step or reset gave.
+    """What the last of some requests gave.
 
     Attributes:
         changed (uint8[k]): which rows of the newest plane of each observation differ from those of the plane before, as
@@ -27,6 +43,7 @@ class Reply(NamedTuple):
         stacks (Array): those.
         columns (float64[c, m]): rewards, ends, and all of the infos.
         state (bytes | None): a checkpoint, if one was asked for.
+        seconds (float): how long the requests took.
     """
 
     changed: npt.NDArray[np.uint8]
@@ -35,6 +52,7 @@ class Reply(NamedTuple):
     stacks: Array
     columns: npt.NDArray[np.float64]
     state: bytes | None
+    seconds: float
 
 
 class Layout(NamedTuple):
@@ -95,39 +113,35 @@ class Actor:
     def ping(self) -> None:
         """Answer."""
 
-    def reset(self, seeds: Sequence[int | None], new_game: bool) -> Reply:
-        """Begin episodes; the reply has a checkpoint."""
-        observations, infos = self._env.reset(seed=list(seeds), options={"new_game": new_game})
-        none = np.zeros(len(observations), np.bool_)
-        return self._reply(observations, none, none, none, infos, True)
+    def run(self, state: bytes | None, requests: Sequence[Request], wants_state: bool) -> Reply:
+        """Do what is asked for, after going on from a checkpoint, if there is one; the reply is that of the last.
 
-    def step(self, actions: npt.NDArray[np.int64], wants_state: bool) -> Reply:
-        """Play a step."""
-        return self._reply(*self._env.step(actions), wants_state)
-
-    def replay(self, state: bytes, log: Sequence[npt.NDArray[np.int64]]) -> Reply:
-        """Go on from a checkpoint by the actions since then; the reply is that of the last, with whole stacks."""
-        self._env.load_state(state)
-        for actions in log:
-            results = self._env.step(actions)
-        reply = self._reply(*results, True)
-        return reply._replace(rows=np.arange(len(results[0])), stacks=results[0].copy())
-
-    def _reply(
-        self, observations: Array, rewards: Array, terminated: Array, truncated: Array, infos: Any, wants_state: bool
-    ) -> Reply:
+        The caller was given the replies of all before it.
+        """
+        begin = time.monotonic()
+        if state is not None:
+            self._env.load_state(state)
+        for request in requests:
+            if isinstance(request, Reset):
+                observations, infos = self._env.reset(seed=request.seeds, options={"new_game": request.new_game})
+                ends: Any = np.zeros((3, len(observations)))
+            else:
+                observations, *ends, infos = self._env.step(request)
         flat = (array for _, array in _flatten(infos))
-        columns = np.array([rewards, terminated, truncated, *flat], np.float64)
+        columns = np.array([*ends, *flat], np.float64)
         rows = np.flatnonzero(infos["_noops"])
-        state = self._env.save_state() if wants_state else None
         changed = find_changes(observations, self._env.rules)
         changed[rows] = False
         planes = find_plane(observations, self._env.rules, 1)[changed]
-        return Reply(np.packbits(changed), planes, rows, observations[rows], columns, state)
+        checkpoint = self._env.save_state() if wants_state else None
+        seconds = time.monotonic() - begin
+        return Reply(np.packbits(changed), planes, rows, observations[rows], columns, checkpoint, seconds)
 
 
 def find_plane(observations: Array, rules: AtariRules, age: int) -> Array:
-    """Return the newest planes of observations, of age 1, or older ones: a view."""
+    """Return the newest planes of observations, of age 1, or older ones: a view of rows of pixels."""
+    if observations.ndim == 2:  # of RAM, without a stack
+        return observations[:, np.newaxis]
     if rules.stack_axis == 0:
         return observations[:, -age]
     size = observations.shape[-1] // rules.stack_num
@@ -146,14 +160,14 @@ def find_changes(observations: Array, rules: AtariRules) -> npt.NDArray[np.bool_
 
 def push_planes(stacks: Array, reply: Reply, rules: AtariRules) -> None:
     """Push the planes of a reply onto stacks, which are changed and lie in one piece; replace those that are whole."""
-    # All planes move by one at once, those of the next stack too, over which the new ones are written.
-    values = math.prod(stacks.shape[2:]) if rules.stack_axis == 0 else stacks.shape[-1] // rules.stack_num
-    distance = values * stacks.itemsize
-    ctypes.memmove(stacks.ctypes.data, stacks.ctypes.data + distance, stacks.nbytes - distance)
     newest = find_plane(stacks, rules, 1)
     if rules.stack_num > 1:
+        # All planes move by one at once, those of the next stack too, over which the new ones are written.
+        values = math.prod(stacks.shape[2:]) if rules.stack_axis == 0 else stacks.shape[-1] // rules.stack_num
+        distance = values * stacks.itemsize
+        ctypes.memmove(stacks.ctypes.data, stacks.ctypes.data + distance, stacks.nbytes - distance)
         newest[...] = find_plane(stacks, rules, 2)
-    count = newest.shape[0] * newest.shape[1]
+    count = math.prod(newest.shape[:2])
     newest[np.unpackbits(reply.changed, count=count).view(np.bool_).reshape(newest.shape[:2])] = reply.planes
     stacks[reply.rows] = reply.stacks
 
