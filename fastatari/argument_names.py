@@ -71,7 +71,7 @@ _MISSING: Final = {
         *("asynchronous", "worker", "observation_mode"),
     ),
     "every reset is exact, so there is nothing to choose": ("start_states", "resets"),
-    "threads are not bound to cores": ("thread_affinity_offset",),
+    "which cores threads run on is decided here": ("thread_affinity_offset",),
     "screens are always area-resized (cv2's INTER_AREA)": ("use_inter_area_resize", "interpolation"),
     "there is no sound; ale-py's AtariEnv has it": ("sound", "sound_obs"),
     "games are played by one player": ("max_num_players", "num_players"),

@@ -49,7 +49,7 @@ SCRIPTS = (
 )
 NOT_HERE = {
     "sound_obs": "there is no such thing here: there is no sound; ale-py's AtariEnv has it",
-    "thread_affinity_offset": "there is no such thing here: threads are not bound to cores",
+    "thread_affinity_offset": "there is no such thing here: which cores threads run on is decided here",
     "use_inter_area_resize": "there is no such thing here: screens are always area-resized (cv2's INTER_AREA)",
     "timeout": "there is no such thing here: environments are threads of one process, so no worker can be started, ",
     "restart_workers": "there is no such thing here: environments are threads of one process, so no worker can be ",

@@ -1,5 +1,4 @@
 import ast
-import importlib.util
 import os
 import re
 import subprocess
@@ -10,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import fastatari
-from fastatari.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,19 +34,6 @@ LAYERS = {
     "adapters": {"console", "engine", "envs", "rules", *LEAVES},
     "cli": {"compiler", "console", "engine", "envs", "preprocessing", "rules", *LEAVES},
 }
-
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def find_examples(document):
-    return re.findall(r"```python\n(.*?)```", document.read_text(), re.S)
-
-
-EXAMPLES = [
-    pytest.param(program, id=f"{path.name} {number}")
-    for path in DOCUMENTS
-    for number, program in enumerate(find_examples(path), 1)
-]
 
 
 def run(*command, **kwargs):
@@ -139,52 +124,6 @@ def test_using_the_package_imports_neither_cv2_nor_what_extras_bring():
 
 def test_version_is_in_the_changelog():
     assert f"## [{fastatari.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
-
-
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_documents_are_whole(document):
-    text = document.read_text()
-    assert not re.search(r"@[A-Z]+@", text)
-    prose = re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.S)
-    for target in re.findall(r"\]\(([^)#:]+)\)", prose):
-        assert (document.parent / target).exists(), target
-
-
-@pytest.mark.parametrize("program", EXAMPLES)
-def test_examples_run(program, tmp_path):
-    imported = re.findall(r"^(?:import|from) (\w+)", program, re.M)
-    needed = {"stable_baselines3", "torchrl", "ray", "tianshou"}.intersection(imported)
-    if any(importlib.util.find_spec(name) is None for name in needed):
-        pytest.skip(f"{', '.join(needed)} not installed")
-    (tmp_path / "example.py").write_text(program)
-    warnings = ["-W", "error"] if not needed - {"stable_baselines3"} else ["-W", "ignore"]
-    outcome = run(sys.executable, "-P", *warnings, tmp_path / "example.py")
-    assert outcome.returncode == 0, outcome.stderr
-    printed = outcome.stdout.splitlines()
-    expected = re.findall(r"# prints (.*)$", program, re.M)
-    if needed - {"stable_baselines3"}:  # they print more
-        assert [line for line in printed if line in expected] == expected
-        return
-    assert printed == expected
-    assert outcome.stderr == ""
-
-
-def test_every_document_of_code_has_examples():
-    counts = {path.name: len(find_examples(path)) for path in DOCUMENTS}
-    assert counts["README.md"] >= 4
-    assert counts["compiler.md"] >= 1
-    assert counts["console.md"] >= 5
-
-
-@pytest.mark.parametrize("command", ["compile", "demo", "verify"])
-def test_commands_in_documents_are_those_of_the_program(command, capsys):
-    with pytest.raises(SystemExit):
-        main([command, "--help"])
-    known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
-    text = "\n".join(path.read_text() for path in DOCUMENTS)
-    lines = re.findall(rf"\bfastatari {command}\b([^#&`\n]*)", text)
-    assert lines
-    assert set(re.findall(r"--[a-z-]+", " ".join(lines))) <= known
 
 
 @pytest.mark.parametrize(

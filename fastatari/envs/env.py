@@ -85,11 +85,11 @@ class AtariEnv(OnEngine, gymnasium.Env[Observation, int | npt.NDArray[np.float32
 
     Attributes:
         rules (AtariRules): all that decides what is computed; ``rules.describe()`` prints it.
-        observation_space (spaces.Box): uint8[K, h, w] from 0 to 255, in another layout if the rules say so; or float32
-            from 0 to 1.
+        observation_space (spaces.Box): uint8[K, h, w], in another layout if the rules say so; or float32 from 0 to 1.
         action_space (spaces.Discrete | spaces.Box): indices of `get_action_meanings`; with ``continuous=True``,
             float32[3], as ale-py's: how far the stick is moved, in which direction, how far FIRE is pressed.
-        render_mode (str | None), metadata (dict): gymnasium's.
+        render_mode (str | None): as above.
+        metadata (dict): gymnasium's.
 
     ``info`` has the same keys after every reset and step. Numbers are numpy's scalars, booleans arrays of shape ().
 
