@@ -56,7 +56,7 @@ def check_memory(needed: int, what: str, root: Path = _ROOT) -> None:
 
 def _list_core_quotas(root: Path) -> Iterator[int]:
     """Yield the cores that this process's cgroups allow, each rounded up."""
-    for folder, version in _list_cgroups(root, "cpu"):
+    for folder, version in list_cgroups(root, "cpu"):
         files = ("cpu.max",) if version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
         # "max" or -1 instead of a number means that there is no quota.
         words = " ".join(_read(folder / file) for file in files).split()
@@ -72,7 +72,7 @@ def _list_memory(root: Path) -> Iterator[tuple[int, str]]:
             yield int(line.split()[1]) * 1024, "MemAvailable of the machine"
     if hasattr(os, "sysconf") and {"SC_PHYS_PAGES", "SC_PAGE_SIZE"} <= os.sysconf_names.keys():
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), "the machine's memory"
-    for folder, version in _list_cgroups(root, "memory"):
+    for folder, version in list_cgroups(root, "memory"):
         names = ("memory.max", "memory.current") if version == 2 else ("memory.limit_in_bytes", "memory.usage_in_bytes")
         most, used = (_read(folder / name).strip() for name in names)
         if most.isdecimal() and used.isdecimal():
@@ -93,7 +93,7 @@ def _count_reclaimable(folder: Path) -> int:
     return sum(sizes.get(f"total_{name}", sizes.get(name, 0)) for name in names)
 
 
-def _list_cgroups(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
+def list_cgroups(root: Path, controller: str) -> Iterator[tuple[Path, int]]:
     """Yield the folders of this process's cgroups with a controller, and of all above them, with their version."""
     mount = root / "sys/fs/cgroup"
     for line in _read(root / "proc/self/cgroup").splitlines():

@@ -574,6 +574,15 @@ def test_compiling_says_what_it_did(stands, folder, capsys, cpu, words):
     assert len(names(folder)) == 3
 
 
+def test_ctrl_c_leaves_what_was_compiled(stands, folder, capsys):
+    stands["the step"].error = KeyboardInterrupt()
+    assert main(["compile"]) == 130
+    out, err = capsys.readouterr()
+    assert out.startswith("the console: ")
+    assert out.count("\n") == 1
+    assert err.endswith("interrupted\n")
+
+
 def test_compiling_without_the_extra(stands, folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "rich", None)
     monkeypatch.setitem(sys.modules, "rich.console", None)
@@ -588,7 +597,8 @@ def test_a_part_that_cannot_be_compiled(stands, folder, capsys, part, error):
     stands[part].error = error
     assert main(["compile", "--cpu", "generic"]) == 1
     out, err = capsys.readouterr()
-    assert out == ""
+    before = list(PARTS)[: list(PARTS).index(part)]  # which are on disk
+    assert [line.partition(":")[0] for line in out.splitlines()] == before
     assert err.endswith(f"fastatari compile: error: {error}\n")
 
 

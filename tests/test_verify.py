@@ -239,6 +239,48 @@ def test_bad_arguments_are_named(capsys, arguments, message):
     assert message in error
 
 
+def test_a_seed_that_one_package_refuses_is_told_after_the_others(capsys):
+    arguments = ["--preset", "ale", "--preset", "gymnasium", "--game", "pong", "--game", "breakout"]
+    assert main(["verify", *arguments, "--steps", "8", "--seed", str(2**31)]) == 1
+    out, err = capsys.readouterr()
+    reason = "ValueError: `seed` must be below 2**31 with `seeding` 'ale', got 2147483648"
+    assert err == f"fastatari verify: error: ale was not compared on pong, breakout: {reason}\n"
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[0] for row in rows if row[-5:-3] == ["2", "16"]] == ["gymnasium"]
+    assert out.endswith("\nnone of 2 comparisons found a difference\n")
+
+
+def test_a_package_that_fails_is_told_after_the_others(capsys, peer):
+    def make(rom, **_):
+        if rom == "pong":
+            raise RuntimeError("no such thing\nas pong")
+        return packages.make_ale(rom)
+
+    peer("ale", make=make)
+    assert verify.run(["ale"], ["pong", "breakout"], 8) == 1
+    out, err = capsys.readouterr()
+    assert err == "fastatari verify: error: ale was not compared on pong: RuntimeError: no such thing\n"
+    assert out.endswith("\nnone of 1 comparisons found a difference\n")
+
+
+def test_ctrl_c_leaves_what_was_found(capsys, monkeypatch):
+    compare = verify.compare
+
+    def compare_until(preset, rom, *arguments, **fields):
+        if rom == "seaquest":
+            raise KeyboardInterrupt
+        return compare(preset, rom, *arguments, **fields)
+
+    monkeypatch.setattr(verify, "compare", compare_until)
+    arguments = ["--preset", "ale", "--preset", "gymnasium"]
+    assert main(["verify", *arguments, "--game", "pong", "--game", "seaquest", "--steps", "8"]) == 130
+    out, err = capsys.readouterr()
+    assert err == "interrupted\n"
+    rows = [line.split() for line in out.splitlines()]
+    assert [row[0] for row in rows if row[-5:-3] == ["1", "8"]] == ["ale"]
+    assert out.endswith("\nnone of 1 comparisons found a difference\n")
+
+
 def run_without(module, *arguments):
     program = (
         f"import sys; sys.modules[{module!r}] = None; from fastatari.cli.main import main; sys.exit(main(sys.argv[1:]))"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastatari.cli.failures import CommandError, print_warning
 from fastatari.compiler import cache
 from fastatari.compiler.notice import no_notice
 
@@ -43,7 +44,10 @@ def run(cpu: str = "host", output: Path | None = None) -> int:
         output (Path, optional): the folder for the files, used instead of ``FASTATARI_CACHE_DIR``.
 
     Returns:
-        int: the exit status: 0, or 1 if something could not be compiled or kept.
+        int: the exit status, 0.
+
+    Raises:
+        CommandError: something could not be compiled or kept; what could is printed.
     """
     if output is None:
         return _run(cpu)
@@ -68,27 +72,33 @@ def _run(cpu: str) -> int:
                 parts.append(part._replace(path=part.path and str(cache.bring(Path(part.path)))))
                 advance(part)
     except (ValueError, OSError, RuntimeError, ImportError) as error:  # numba can fail to load
-        return _fail(str(error))
+        raise CommandError(str(error)) from error
+    finally:
+        # What was compiled is on disk, whatever came afterwards.
+        for part in parts:
+            print(f"{part.name}: {part.path or 'not kept'} ({'compiled now' if part.is_new else 'was there'})")
     seconds = time.perf_counter() - started
-    for part in parts:
-        print(f"{part.name}: {part.path or 'not kept'} ({'compiled now' if part.is_new else 'was there'})")
     print(f"{sum(part.is_new for part in parts)} of {len(parts)} compiled for {_describe(cpu)} in {seconds:.1f} s")
-    return _judge(parts, cpu)
+    _judge(parts, cpu)
+    return 0
 
 
-def _judge(parts: list[Part], cpu: str) -> int:
-    """Say how the files are used, or that they are not where they should be; return the exit status."""
+def _judge(parts: list[Part], cpu: str) -> None:
+    """Say how the files are used.
+
+    Raises:
+        CommandError: they are not where they should be.
+    """
     if any(part.path is None for part in parts):
-        return _fail("compiled code could not be written to any folder; name one with --output")
+        raise CommandError("compiled code could not be written to any folder; name one with --output")
     chosen = os.environ.get("FASTATARI_CACHE_DIR")
     if chosen:
         folder = Path(chosen).expanduser().absolute()
         if not all(folder in Path(part.path or "").parents for part in parts):
-            return _fail(f"compiled code could not be written to {str(folder)!r}")
+            raise CommandError(f"compiled code could not be written to {str(folder)!r}")
         print(f"where it is to be used, set FASTATARI_CACHE_DIR={folder}")
     if cpu not in {"host", "generic"}:
         print(f"where it is to be used, set FASTATARI_CPU={cpu}")
-    return 0
 
 
 def _compile(cpu: str) -> Iterator[Part]:
@@ -106,7 +116,7 @@ def _warnings_in_words() -> Iterator[None]:
         warnings.simplefilter("always", RuntimeWarning)
         yield
     for text in dict.fromkeys(str(warning.message) for warning in caught):
-        print(f"fastatari compile: warning: {text}", file=sys.stderr)
+        print_warning("compile", text)
 
 
 @contextlib.contextmanager
@@ -127,8 +137,3 @@ def _show_progress(text: str, total: int) -> Iterator[Callable[[Part], None]]:
 
 def _describe(cpu: str) -> str:
     return {"host": "this machine", "generic": "any machine of this kind"}.get(cpu, cpu)
-
-
-def _fail(text: str) -> int:
-    print(f"fastatari compile: error: {text}", file=sys.stderr)
-    return 1

@@ -1,9 +1,9 @@
 """The demo: random play with fastatari's workers and with the reference's, in turn, compared and timed."""
 
 import contextlib
+import dataclasses
 import itertools
 import math
-import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +18,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from fastatari.cli import picture
+from fastatari.cli.failures import CommandError, describe_error
 from fastatari.cli.progress import make_progress, make_terminal
 from fastatari.cli.reference import ReferenceWorker
+from fastatari.cli.signals import sigint_blocked
 from fastatari.engine.interface import ConsoleName
 from fastatari.envs.game import OBSERVATION_SHAPE, Game
 from fastatari.envs.worker import Worker
@@ -96,6 +98,39 @@ class Player:
         return self._kept[: len(actions)]
 
 
+@dataclasses.dataclass
+class Found:
+    """What the rounds that both have played found.
+
+    Attributes:
+        rates (list[tuple[float, float]]): steps per second of each round, of fastatari and of the reference.
+        observation_num (int): how many observations were compared.
+        pixels (int): how many of their pixels differ.
+        result_num (int): how many rewards, dones and infos were compared.
+        results (int): how many of these differ.
+        returns (list[float]): those of the episodes that ended.
+    """
+
+    rates: list[tuple[float, float]] = dataclasses.field(default_factory=list)
+    observation_num: int = 0
+    pixels: int = 0
+    result_num: int = 0
+    results: int = 0
+    returns: list[float] = dataclasses.field(default_factory=list)
+
+    def compare_observations(self, mine: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> None:
+        """Count those that both gave."""
+        self.pixels += int(np.count_nonzero(mine != theirs))
+        self.observation_num += mine.shape[0] * mine.shape[1]
+
+    def compare_results(self, player: Player, reference: Player) -> None:
+        """Count the results of the round that both have played."""
+        self.results += sum(a != b for a, b in zip(player.results, reference.results, strict=True))
+        self.result_num += len(player.results)
+        self.returns += [info["reward"] for _, done, info in player.results if done]
+        self.rates.append((player.rates[-1], reference.rates[-1]))
+
+
 def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int, console: ConsoleName = "fastatari") -> int:
     """Play, compare, and show what came of it.
 
@@ -103,40 +138,70 @@ def run(rom: str, worker_num: int, step_num: int, output: Path, seed: int, conso
         rom (str): the game's id in ale-py.
         worker_num (int): how many workers of each kind play at a time.
         step_num (int): the steps of each worker.
-        output (Path): the file that the picture goes to.
+        output (Path): the file that the picture goes to, in the format of its name.
         seed (int): seeds the actions, and the workers with the numbers from it on.
         console ("fastatari" | "ale"): as for `Game`.
 
     Returns:
         int: the exit status: 0, or 1 if anything differs.
+
+    Raises:
+        CommandError: a worker failed, or the picture cannot be written. What the rounds before found is printed.
     """
     terminal = make_terminal()
     terminal.print(f"{rom}, random play; workers: {worker_num}, steps of each: {step_num:,}; a step is 4 frames")
     rng = np.random.default_rng(seed)
     game = Game(seed, game=rom, console=console)
     actions = rng.integers(len(game.ale.getMinimalActionSet()), size=(step_num, worker_num))
-    round_steps = max(1, _ROUND_OBSERVATIONS // worker_num)
-    pixels = results = 0
-    episodes: list[float] = []
-    with _start_workers(rom, range(seed, seed + worker_num), console) as (workers, references):
-        player = Player(workers, np.uint8, round_steps)
-        reference = Player(references, np.float64, round_steps)
-        with _show_progress(terminal, 2 * actions.size) as advance:
-            pixels += int(np.count_nonzero(player.reset() != reference.reset()))
-            for first in range(0, step_num, round_steps):
-                turn = actions[first : first + round_steps]
-                pixels += int(np.count_nonzero(player.play(turn, advance) != reference.play(turn, advance)))
-                results += sum(a != b for a, b in zip(player.results, reference.results, strict=True))
-                episodes += [info["reward"] for _, done, info in player.results if done]
-
-    terminal.print("", _tabulate_rates(player.rates, reference.rates), "", sep="\n")
-    facts = Table.grid("", Column(overflow="fold"), padding=(0, 2))
-    facts.add_row("compared", _describe_differences(actions.size + worker_num, pixels, actions.size, results))
-    facts.add_row("episodes", _describe_returns(episodes, _ASCII_BARS if terminal.options.ascii_only else _BARS))
+    found = Found()
+    try:
+        with _start_workers(rom, range(seed, seed + worker_num), console) as (workers, references):
+            _play_rounds(found, workers, references, actions, terminal)
+    except Exception as error:  # of any type, because workers raise what was raised in them
+        raise CommandError(f"a round could not be played: {describe_error(error)}") from error
+    finally:
+        if found.rates:
+            _report(terminal, found)
     picture.save(output, rom, *_play_until_reward(game, rng))
-    facts.add_row("picture", escape(str(output)))
-    terminal.print(facts)
-    return 1 if pixels or results else 0
+    _print_facts(terminal, picture=escape(str(output)))
+    return 1 if found.pixels or found.results else 0
+
+
+def _play_rounds(
+    found: Found,
+    workers: Sequence[Worker],
+    references: Sequence[ReferenceWorker],
+    actions: npt.NDArray[np.int64],
+    terminal: Console,
+) -> None:
+    """Let both kinds of workers play all actions in turn, a round at a time, and add what each round found."""
+    round_steps = max(1, _ROUND_OBSERVATIONS // len(workers))
+    player = Player(workers, np.uint8, round_steps)
+    reference = Player(references, np.float64, round_steps)
+    with _show_progress(terminal, 2 * actions.size) as advance:
+        found.compare_observations(player.reset(), reference.reset())
+        for first in range(0, len(actions), round_steps):
+            turn = actions[first : first + round_steps]
+            found.compare_observations(player.play(turn, advance), reference.play(turn, advance))
+            found.compare_results(player, reference)
+
+
+def _report(terminal: Console, found: Found) -> None:
+    """Print the rates, the differences and the returns."""
+    terminal.print("", _tabulate_rates(*zip(*found.rates, strict=True)), "", sep="\n")
+    _print_facts(
+        terminal,
+        compared=_describe_differences(found.observation_num, found.pixels, found.result_num, found.results),
+        episodes=_describe_returns(found.returns, _ASCII_BARS if terminal.options.ascii_only else _BARS),
+    )
+
+
+def _print_facts(terminal: Console, **facts: str) -> None:
+    """Print some facts beside their names."""
+    table = Table.grid(Column(min_width=8), Column(overflow="fold"), padding=(0, 2))
+    for name, text in facts.items():
+        table.add_row(name, text)
+    terminal.print(table)
 
 
 @contextlib.contextmanager
@@ -147,29 +212,19 @@ def _start_workers(
     workers: list[Worker] = []
     references: list[ReferenceWorker] = []
     try:
-        with _sigint_blocked():
+        with sigint_blocked():
             for seed in seeds:
                 workers.append(Worker(seed, game=rom, console=console))
                 references.append(ReferenceWorker(seed, rom))
         yield workers, references
     finally:
-        with _sigint_blocked():
+        with sigint_blocked():
             for worker in workers:
                 worker.close()
             # Not asked to close: after Ctrl-C one may be in the middle of sending what nobody will receive.
             for reference in references:
                 reference.process.terminate()
                 reference.process.join()
-
-
-@contextlib.contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Put Ctrl-C off. It never reaches processes that are started meanwhile: they begin with the signal blocked."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,8 @@ the same console, seeded as its users would.
 """
 
 import importlib.metadata
-from collections.abc import Callable, Mapping
+import importlib.util
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import ale_py
@@ -348,6 +349,11 @@ PEERS: Mapping[str, Peer] = {
     "ale": Peer("ale-py", (), make_ale),
     "envpool": Peer("envpool", ("envpool",), make_envpool),
 }
+
+
+def are_installed(modules: Sequence[str]) -> bool:
+    """Return whether modules are there, without importing them."""
+    return all(importlib.util.find_spec(module) is not None for module in modules)
 
 
 def find_version(distribution: str) -> str | None:

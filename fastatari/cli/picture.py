@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from fastatari.cli.files import write_file
+
 UInt8Array = npt.NDArray[np.uint8]
 
 _SCREEN_SCALE: Final = 2
@@ -15,6 +17,9 @@ _SCREEN_SCALE: Final = 2
 _MARGIN: Final = 48
 _GAP: Final = 16
 _WIDE_GAP: Final = 56
+
+# Of formats that lose something.
+_QUALITY: Final = 95
 
 _TITLE_SIZE: Final = 28
 _LABEL_SIZE: Final = 20
@@ -67,8 +72,18 @@ def draw(title: str, rgb: UInt8Array, planes: UInt8Array) -> Image.Image:
 
 
 def save(path: Path, title: str, rgb: UInt8Array, planes: UInt8Array) -> None:
-    """Write what `draw` draws of the same arguments to a PNG file."""
-    draw(title, rgb, planes).save(path, format="PNG")
+    """Write what `draw` draws of the same arguments to a file, in the format of its name; PNG if that has no ending.
+
+    Raises:
+        CommandError: the file cannot be written.
+    """
+    picture = draw(title, rgb, planes)
+    write_file(path, lambda temporary: picture.save(temporary, format=find_format(path), quality=_QUALITY))
+
+
+def find_format(path: Path) -> str:
+    """Return Pillow's name of the format of a picture; PNG if the file's name has no ending."""
+    return {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(path.suffix.lower(), "PNG")
 
 
 def _enlarge(pixels: UInt8Array, scale: int) -> Image.Image:

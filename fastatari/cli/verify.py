@@ -1,7 +1,6 @@
 """The check that fastatari computes what other packages compute, by playing beside them on this machine."""
 
 import contextlib
-import importlib.util
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -15,8 +14,9 @@ from rich.table import Table
 
 from fastatari import __version__
 from fastatari.cli import golden
+from fastatari.cli.failures import describe_error, print_error
 from fastatari.cli.outcomes import Outcome
-from fastatari.cli.packages import PEERS, Peer, find_version
+from fastatari.cli.packages import PEERS, Peer, are_installed, find_version
 from fastatari.cli.progress import make_progress, make_terminal
 from fastatari.engine.interface import ConsoleName
 from fastatari.envs.env import AtariEnv
@@ -188,7 +188,7 @@ def compare_golden(preset: str, rom: str, console: ConsoleName = "fastatari") ->
 
 def is_installed(peer: Peer) -> bool:
     """Return whether a package and all that it needs are there."""
-    return all(importlib.util.find_spec(module) is not None for module in peer.modules)
+    return are_installed(peer.modules)
 
 
 def run(
@@ -209,59 +209,102 @@ def run(
         console ("fastatari" | "ale"): as for `AtariEnv`.
 
     Returns:
-        int: the exit status: 0, or 1 if anything differs.
+        int: the exit status: 0, or 1 if anything differs or could not be compared, which is said after the results.
     """
     terminal = make_terminal()
     terminal.print(_describe_machine(), "", sep="\n")
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column("preset")
-    table.add_column("compared with")
-    for heading in ("games", "steps", "episodes", "pixels differ", "values differ"):
-        table.add_column(heading, justify="right")
-    notes: list[str] = []
-    game_num = differing_num = 0
-    with _show_progress(len(presets) * len(games) * steps) as advance:
-        for preset in presets:
-            found, left_out = _compare_games(preset, games, steps, seed, advance, console)
-            differing = {rom: text for rom, (*_, text) in found.items() if text is not None}
-            game_num += len(found)
-            differing_num += len(differing)
-            columns = zip(*(comparison[:4] for comparison in found.values()), strict=True)
-            counts = [f"{sum(column):,}" for column in columns] or ["0"] * 4
-            if is_installed(PEERS[preset]):
-                against = f"{PEERS[preset].distribution} {find_version(PEERS[preset].distribution)}"
-            else:
-                against = "golden hashes"
-                counts[1:3] = "-", "-"  # which hashes do not tell
-                notes += _warn_of_version(preset)
-            table.add_row(preset, against, f"{len(found)}", *counts)
-            notes += [f"[bold red]{preset}, {rom}, {escape(text)}[/]" for rom, text in differing.items()]
-            notes += [f"{preset}, {reason}: {', '.join(roms)}" for reason, roms in left_out.items()]
-    terminal.print(table, "", *notes, sep="\n")
-    if game_num:
-        text = f"{differing_num or 'none'} of {game_num} comparisons found a difference"
-        terminal.print(text, style="bold red" if differing_num else "green")
-    else:
-        terminal.print("nothing was compared")
-    return 1 if differing_num else 0
+    report = _Report()
+    try:
+        with _show_progress(len(presets) * len(games) * steps) as advance:
+            for preset in presets:
+                outcomes: _Outcomes = _Outcomes({}, {}, {})
+                try:
+                    _compare_games(outcomes, preset, games, steps, seed, advance, console)
+                finally:
+                    report.add(preset, outcomes)
+    finally:
+        report.print(terminal)
+    for text in report.failures:
+        print_error("verify", text)
+    return 1 if report.differing_num or report.failures else 0
+
+
+class _Outcomes(NamedTuple):
+    """What came of the games of a preset: what was found; and where nothing was compared, the games by the reason."""
+
+    found: dict[str, Comparison]
+    left_out: dict[str, list[str]]
+    failed: dict[str, list[str]]
+
+
+class _Report:
+    """The table of what was found, and what is said below it.
+
+    Attributes:
+        differing_num (int): how many comparisons found a difference.
+        failures (list[str]): why comparisons could not be made that should have been.
+    """
+
+    def __init__(self) -> None:
+        self._table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+        self._table.add_column("preset")
+        self._table.add_column("compared with")
+        for heading in ("games", "steps", "episodes", "pixels differ", "values differ"):
+            self._table.add_column(heading, justify="right")
+        self._notes: list[str] = []
+        self._game_num = self.differing_num = 0
+        self.failures: list[str] = []
+
+    def add(self, preset: str, outcomes: _Outcomes) -> None:
+        """Add a preset's row and notes."""
+        found, left_out, failed = outcomes
+        differing = {rom: text for rom, (*_, text) in found.items() if text is not None}
+        self._game_num += len(found)
+        self.differing_num += len(differing)
+        columns = zip(*(comparison[:4] for comparison in found.values()), strict=True)
+        counts = [f"{sum(column):,}" for column in columns] or ["0"] * 4
+        if is_installed(PEERS[preset]):
+            against = f"{PEERS[preset].distribution} {find_version(PEERS[preset].distribution)}"
+        else:
+            against = "golden hashes"
+            counts[1:3] = "-", "-"  # which hashes do not tell
+            self._notes += _warn_of_version(preset)
+        self._table.add_row(preset, against, f"{len(found)}", *counts)
+        self._notes += [f"[bold red]{preset}, {rom}, {escape(text)}[/]" for rom, text in differing.items()]
+        self._notes += [f"{preset}, {reason}: {', '.join(roms)}" for reason, roms in left_out.items()]
+        self.failures += [f"{preset} was not compared on {', '.join(roms)}: {text}" for text, roms in failed.items()]
+
+    def print(self, terminal: Console) -> None:
+        """Print all that was added."""
+        terminal.print(self._table, "", *self._notes, sep="\n")
+        if self._game_num:
+            text = f"{self.differing_num or 'none'} of {self._game_num} comparisons found a difference"
+            terminal.print(text, style="bold red" if self.differing_num else "green")
+        else:
+            terminal.print("nothing was compared")
 
 
 def _compare_games(
-    preset: str, games: Sequence[str], steps: int, seed: int, advance: _Advance, console: ConsoleName
-) -> tuple[dict[str, Comparison], dict[str, list[str]]]:
-    """Return what was found for each game, and those with which nothing was compared, by the reason."""
-    found: dict[str, Comparison] = {}
-    left_out: dict[str, list[str]] = {}
+    outcomes: _Outcomes,
+    preset: str,
+    games: Sequence[str],
+    steps: int,
+    seed: int,
+    advance: _Advance,
+    console: ConsoleName,
+) -> None:
+    """Compare each game, and add what came of it."""
     for rom in games:
         try:
             if is_installed(PEERS[preset]):
-                found[rom] = _compare_parts(preset, rom, steps, seed, advance, console)
+                outcomes.found[rom] = _compare_parts(preset, rom, steps, seed, advance, console)
                 continue
-            found[rom] = compare_golden(preset, rom, console)
+            outcomes.found[rom] = compare_golden(preset, rom, console)
         except NotCompared as reason:
-            left_out.setdefault(str(reason), []).append(rom)
+            outcomes.left_out.setdefault(str(reason), []).append(rom)
+        except Exception as error:  # other packages raise what they like, as at a seed that they refuse
+            outcomes.failed.setdefault(describe_error(error), []).append(rom)
         advance(steps)
-    return found, left_out
 
 
 def _compare_parts(preset: str, rom: str, steps: int, seed: int, advance: _Advance, console: ConsoleName) -> Comparison:
