@@ -4,6 +4,7 @@
 * `Game`, `Worker`: labml's.
 * `ALEInterface`, `ALEState`: ale-py's class and its states, on this package's console.
 * `FrameStack`: screens in, observations out.
+* `ReplayBuffer`: the transitions of a vector environment, each plane of which is stored once.
 * `AtariRules`, `PRESETS`: all that decides what is computed.
 """
 
@@ -16,6 +17,8 @@ from fastatari.envs.vector import AtariVectorEnv
 from fastatari.envs.worker import Worker, WorkerConnection, worker_process
 from fastatari.errors import InvalidAction, RemoteTraceback, WorkerDiedError, WorkerError
 from fastatari.preprocessing.frame_stack import FrameStack
+from fastatari.replay.buffer import ReplayBuffer
+from fastatari.replay.sampling import ReplaySample
 from fastatari.rules import PRESETS, AtariRules
 
 __version__ = "0.1.0"
@@ -34,6 +37,8 @@ __all__ = [
     "Game",
     "InvalidAction",
     "RemoteTraceback",
+    "ReplayBuffer",
+    "ReplaySample",
     "Worker",
     "WorkerConnection",
     "WorkerDiedError",

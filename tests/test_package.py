@@ -31,7 +31,8 @@ LAYERS = {
     "rules": {"argument_names", "checks", "preprocessing", "presets"},
     "engine": {"compiler", "console", "preprocessing", "rules", *LEAVES},
     "envs": {"engine", "preprocessing", "rules", *LEAVES},
-    "adapters": {"console", "engine", "envs", "rules", *LEAVES},
+    "replay": {"envs", *LEAVES},
+    "adapters": {"console", "engine", "envs", "replay", "rules", *LEAVES},
     "cli": {"compiler", "console", "engine", "envs", "preprocessing", "rules", *LEAVES},
 }
 
