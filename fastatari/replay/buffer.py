@@ -123,7 +123,7 @@ class ReplayBuffer(Sampling):
             "priority_exponent": None if priority_exponent is None else float(priority_exponent),
         }  # fmt: skip
         # A plane more for each episode; and those of a stack that is none of padding, before what they replace goes.
-        slots = length + length // 16 + self._stack_num + 2
+        slots = length + length // 16 + 2 * self._stack_num + 8
         where = None if folder is None else os.fspath(folder)
         self.planes = PlaneRings(
             self.num_envs, slots, plane_shape, kind, self._stack_num, stack_axis, padding_type, where
