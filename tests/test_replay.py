@@ -375,6 +375,38 @@ def test_stacks_are_written_into_given_memory():
     assert np.array_equal(present[0], naive.last[1])
 
 
+@pytest.mark.parametrize("preset", ["gymnasium", "sb3", "dopamine"])
+def test_planes_of_both_stacks_are_written_once(preset):
+    fields = {"screen_size": 20, "max_num_frames_per_episode": 200, "stack_axis": 0}
+    env = AtariVectorEnv("breakout", NUM, preset=preset, num_threads=0, **fields)
+    buffer, naive = ReplayBuffer.for_env(env, 300, seed=0), NaiveBuffer(NUM)
+    play(env, buffer, naive, 150, seed=4)
+    both = np.zeros((300, 5, 20, 20), np.uint8)
+    sample = buffer.sample(len(buffer), both_out=both[: len(buffer)])
+    assert np.shares_memory(sample.observations, sample.next_observations)
+    assert_sample(sample, naive, NUM)
+    for out, arguments, message in (
+        (both[:2], {"out": both[:2, :4]}, "`both_out` must not be given with `out` or `next_out`"),
+        (both[:2, :4], {}, r"`both_out` must have shape \(2, 5, 20, 20\), got \(2, 4, 20, 20\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            buffer.sample(2, both_out=out, **arguments)
+    for arguments in ({"n_step": 2}, {"stack_axis": -1}):
+        other = ReplayBuffer.for_env(env, 300, **arguments)
+        other.reset(np.zeros((NUM, *other.stack_shape), np.uint8))
+        other.add([0] * NUM, np.zeros((NUM, *other.stack_shape), np.uint8), [0] * NUM, [False] * NUM, [False] * NUM)
+        with pytest.raises(ValueError, match="`both_out` needs `n_step` 1 and `stack_axis` 0, got"):
+            other.sample(1, both_out=both[:1])
+    env.close()
+
+
+def test_samples_are_the_callers_for_ever():
+    buffer, naive = make_filled()
+    samples = [buffer.sample(8) for _ in range(6)]
+    for sample in samples:
+        assert_sample(sample, naive, 2)
+
+
 def test_tensors_are_written_to():
     torch = pytest.importorskip("torch")
     buffer, naive = make_filled()

@@ -133,6 +133,7 @@ class ReplayBuffer(Sampling):
         self.stack_shape = self.planes.stack_shape
         self.is_over = np.zeros(self.num_envs, np.bool_)
         self._everyone = np.arange(self.num_envs)
+        self._buffers = {}
 
     @classmethod
     def for_env(cls, env: AtariVectorEnv, capacity: int, stack_num: int | None = None, **arguments: Any) -> Self:

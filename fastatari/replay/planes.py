@@ -62,7 +62,7 @@ class PlaneRings:
         self.ages = np.zeros(num_envs, np.int64)
         self._zeros = num_envs * slots  # the place of a plane that stays as it is
         self.memory = _allocate((num_envs * slots + 1, *plane_shape), dtype, folder)
-        self._offsets = np.arange(1 - stack_num, 1)
+        self._offsets = np.arange(1 - stack_num, 2)
 
     def split(self, stacks: Array) -> Array:
         """Return stacks, [m, *stack_shape], as planes, [m, K, *plane_shape], the oldest first: a view."""
@@ -100,16 +100,19 @@ class PlaneRings:
         self._store(env_ids, planes)
         self.ages[env_ids] = np.minimum(self.ages[env_ids] + 1, self.stack_num - 1)
 
-    def gather(self, env_ids: Int64Array, newest: Int64Array, ages: Int64Array, out: Array) -> None:
+    def gather(
+        self, env_ids: Int64Array, newest: Int64Array, ages: Int64Array, out: Array, has_next: bool = False
+    ) -> None:
         """Put stacks together.
 
         Args:
             env_ids (int64[m]): of which environments.
             newest (int64[m]): the number of the newest plane of each stack.
             ages (int64[m]): how many of the planes before that one are in it.
-            out ([m, *stack_shape]): where they are written to.
+            out ([m, *stack_shape]): where they are written to; with `has_next`, [m, K + 1, *plane_shape].
+            has_next (bool): whether the plane after the newest one is written too, which ends the next stack.
         """
-        places = newest[:, np.newaxis] + self._offsets
+        places = newest[:, np.newaxis] + self._offsets[: self.stack_num + has_next]
         first = (newest - ages)[:, np.newaxis]
         if self._pads_zeros:
             is_padding = places < first
@@ -119,7 +122,7 @@ class PlaneRings:
         places += env_ids[:, np.newaxis] * self.slots
         if self._pads_zeros:
             places[is_padding] = self._zeros
-        target = self.split(out)
+        target = out if has_next else self.split(out)
         if self.stack_axis == 0:
             # Several times as fast as a loop of copies in numba: `python -m benchmarks.replay`.
             np.take(self.memory, places, 0, target, "clip")

@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode
 
 from fastatari.checks import check_target
 from fastatari.envs.arguments import check_env_ids
-from fastatari.envs.buffers import make_array
+from fastatari.envs.buffers import ObservationBuffers
 from fastatari.replay.arguments import check_observations, check_rows
 from fastatari.replay.planes import PlaneRings
 from fastatari.replay.priorities import Priorities
@@ -39,6 +39,8 @@ class Recording:
     _mode: AutoresetMode
     _reports_lives: bool
     _everyone: Int64Array
+    # Memory for stacks where none is given: fresh memory takes longer than all else.
+    _buffers: dict[str, ObservationBuffers]
 
     def reset(self, observations: Any, env_id: Any = None) -> None:
         """Note what a reset of environments gave: episodes begin, and there is no transition.
@@ -193,4 +195,9 @@ class Recording:
     def _make_target(self, name: str, out: Any, count: int) -> Array:
         """Return where stacks are written to."""
         shape, dtype = (count, *self.planes.stack_shape), self.planes.memory.dtype
-        return make_array(shape, dtype) if out is None else check_target(name, out, shape, dtype)
+        if out is not None:
+            return check_target(name, out, shape, dtype)
+        buffers = self._buffers.get(name)
+        if buffers is None or buffers.shape != shape:
+            buffers = self._buffers[name] = ObservationBuffers(shape, dtype)
+        return buffers.take()

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.checks import check_integer, to_float
+from fastatari.checks import check_integer, check_target, to_float
 from fastatari.replay.arguments import check_rows
 from fastatari.replay.recording import Array, Int64Array, Mask, Recording
 
@@ -37,6 +37,20 @@ class ReplaySample(NamedTuple):
     weights: npt.NDArray[np.float32]
 
 
+class _Targets(NamedTuple):
+    """Where stacks are written to, and what they are returned as.
+
+    Attributes:
+        arrays: one for observations and one for the next ones, or one for both.
+        observations: what is returned.
+        next_observations: the same.
+    """
+
+    arrays: tuple[Array, ...]
+    observations: Any
+    next_observations: Any
+
+
 class Sampling(Recording):
     """The part of a buffer that draws and reads.
 
@@ -48,7 +62,9 @@ class Sampling(Recording):
     _n_step: int
     _gamma: float
 
-    def sample(self, batch_size: int, *, beta: float = 0.4, out: Any = None, next_out: Any = None) -> ReplaySample:
+    def sample(
+        self, batch_size: int, *, beta: float = 0.4, out: Any = None, next_out: Any = None, both_out: Any = None
+    ) -> ReplaySample:
         """Draw transitions, with repetition.
 
         Args:
@@ -57,6 +73,9 @@ class Sampling(Recording):
             out ([m, *stack_shape], optional): where the observations are written to: an array, or anything in this
                 machine's memory that has ``__dlpack__``, such as a pinned tensor of torch.
             next_out ([m, *stack_shape], optional): the same, of the next observations.
+            both_out ([m, K + 1, *plane_shape], optional): instead of these, where both are written to, with the planes
+                that they share once: the first K of them are the observation, and the last K the next one. It is as
+                fast again, with ``n_step=1`` and ``stack_axis=0``.
 
         Raises:
             TypeError, ValueError: an argument is not allowed; there are fewer transitions than that.
@@ -68,17 +87,17 @@ class Sampling(Recording):
             )
         if not 0 <= to_float("beta", beta) <= 1:
             raise ValueError(f"`beta` must be from 0 to 1, got {beta}")
-        targets = self._make_target("out", out, count), self._make_target("next_out", next_out, count)
+        targets = self._make_targets(count, out, next_out, both_out)
         transitions = self.transitions
         if self.priorities is None:
-            return self._read(*transitions.draw(self.generator, count), (out, next_out), targets)
+            return self._read(*transitions.draw(self.generator, count), targets)
         places = self.priorities.draw(self.generator, count)
         env_ids, slots = np.divmod(places, transitions.length)
         newest = transitions.totals[env_ids] - 1
-        sample = self._read(env_ids, newest - (newest - slots) % transitions.length, (out, next_out), targets)
+        sample = self._read(env_ids, newest - (newest - slots) % transitions.length, targets)
         return sample._replace(weights=self.priorities.find_weights(places, len(transitions), beta))
 
-    def read(self, indices: Any, *, out: Any = None, next_out: Any = None) -> ReplaySample:
+    def read(self, indices: Any, *, out: Any = None, next_out: Any = None, both_out: Any = None) -> ReplaySample:
         """Return certain transitions; see `sample`.
 
         Args:
@@ -86,6 +105,7 @@ class Sampling(Recording):
                 transitions are numbered from 0 on.
             out: as for `sample`.
             next_out: as for `sample`.
+            both_out: as for `sample`.
 
         Raises:
             TypeError, ValueError: an argument is not allowed.
@@ -95,8 +115,7 @@ class Sampling(Recording):
         env_ids, numbers, is_there = self._find(array)
         if not is_there.all():
             raise IndexError(f"transition {array[~is_there][0]} is not there any more, or was never")
-        targets = self._make_target("out", out, len(array)), self._make_target("next_out", next_out, len(array))
-        return self._read(env_ids, numbers, (out, next_out), targets)
+        return self._read(env_ids, numbers, self._make_targets(len(array), out, next_out, both_out))
 
     def update_priorities(self, indices: Any, errors: Any) -> None:
         """Set the priorities of transitions by their errors; of those that are not there any more, nothing is set.
@@ -124,24 +143,38 @@ class Sampling(Recording):
         transitions = self.transitions
         return env_ids, numbers, (numbers >= transitions.firsts[env_ids]) & (numbers < transitions.totals[env_ids])
 
-    def _read(
-        self, env_ids: Int64Array, numbers: Int64Array, outs: tuple[Any, Any], targets: tuple[Array, Array]
-    ) -> ReplaySample:
+    def _make_targets(self, count: int, out: Any, next_out: Any, both_out: Any) -> _Targets:
+        """Return where stacks are written to."""
+        if both_out is None:
+            arrays = self._make_target("out", out, count), self._make_target("next_out", next_out, count)
+            return _Targets(arrays, arrays[0] if out is None else out, arrays[1] if next_out is None else next_out)
+        if out is not None or next_out is not None:
+            raise ValueError("`both_out` must not be given with `out` or `next_out`")
+        planes = self.planes
+        if self._n_step > 1 or planes.stack_axis == -1:
+            raise ValueError(
+                f"`both_out` needs `n_step` 1 and `stack_axis` 0, got {self._n_step} and {planes.stack_axis}"
+            )
+        shape = (count, planes.stack_num + 1, *planes.plane_shape)
+        array = check_target("both_out", both_out, shape, planes.memory.dtype)
+        return _Targets((array,), both_out[:, :-1], both_out[:, 1:])
+
+    def _read(self, env_ids: Int64Array, numbers: Int64Array, targets: _Targets) -> ReplaySample:
         """Return transitions, with weights of 1."""
         transitions, planes = self.transitions, self.planes
         returns = transitions.sum_rewards(env_ids, numbers, self._n_step, self._gamma)
         first, last = (env_ids, numbers % transitions.length), (env_ids, returns.last % transitions.length)
-        planes.gather(env_ids, transitions.planes[first], transitions.ages[first].astype(np.int64), targets[0])
-        ages: Int64Array = np.minimum(transitions.ages[last].astype(np.int64) + 1, planes.stack_num - 1)
-        planes.gather(env_ids, transitions.planes[last] + 1, ages, targets[1])
-        observations, next_observations = (
-            target if out is None else out for target, out in zip(targets, outs, strict=True)
-        )
+        newest, ages = transitions.planes[first], transitions.ages[first].astype(np.int64)
+        has_next = len(targets.arrays) == 1
+        planes.gather(env_ids, newest, ages, targets.arrays[0], has_next)
+        if not has_next:
+            ages = np.minimum(transitions.ages[last].astype(np.int64) + 1, planes.stack_num - 1)
+            planes.gather(env_ids, transitions.planes[last] + 1, ages, targets.arrays[1])
         return ReplaySample(
-            observations=observations,
+            observations=targets.observations,
             actions=transitions.actions[first],
             rewards=returns.rewards,
-            next_observations=next_observations,
+            next_observations=targets.next_observations,
             terminated=returns.terminated,
             truncated=returns.truncated,
             discounts=returns.discounts,
