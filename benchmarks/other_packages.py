@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from benchmarks.interfaces import AtariVectorEnv
 from benchmarks.workers import Trainer
-from fastatari.cli.packages import make_base
+from fastatari.cli.bench_players import make_sb3_processes, make_wrapped
 from fastatari.cli.reference import ReferenceWorker
 from fastatari.games import to_envpool_id
 
@@ -190,23 +190,16 @@ def _make_envpool(game: str, num_envs: int, batch_size: int) -> Player:
 
 
 def _make_async(game: str, num_envs: int, _: int) -> Player:
-    makers = [functools.partial(_make_wrapped, game)] * num_envs
+    makers = [functools.partial(make_wrapped, game)] * num_envs
     return GymnasiumPlayer(gymnasium.vector.AsyncVectorEnv(makers, context="fork"))
 
 
 def _make_sync(game: str, num_envs: int, _: int) -> Player:
-    return GymnasiumPlayer(gymnasium.vector.SyncVectorEnv([functools.partial(_make_wrapped, game)] * num_envs))
-
-
-def _make_wrapped(game: str) -> Any:
-    return gymnasium.wrappers.FrameStackObservation(gymnasium.wrappers.AtariPreprocessing(make_base(game)), 4)
+    return GymnasiumPlayer(gymnasium.vector.SyncVectorEnv([functools.partial(make_wrapped, game)] * num_envs))
 
 
 def _make_sb3(game: str, num_envs: int, _: int) -> Player:
-    from stable_baselines3.common.atari_wrappers import AtariWrapper  # noqa: PLC0415 - of an extra
-    from stable_baselines3.common.vec_env import SubprocVecEnv, VecFrameStack  # noqa: PLC0415 - of an extra
-
-    return SB3Player(VecFrameStack(SubprocVecEnv([lambda: AtariWrapper(make_base(game))] * num_envs, "fork"), 4))
+    return SB3Player(make_sb3_processes(game, num_envs))
 
 
 def _make_labml(game: str, num_envs: int, _: int) -> Player:

@@ -170,24 +170,30 @@ def _make_envpool(game: str, num_envs: int, num_threads: int | None, seed: int) 
 
 
 def _make_async(game: str, num_envs: int, _: int | None, seed: int) -> Player:
-    makers = [functools.partial(_make_wrapped, game)] * num_envs
+    makers = [functools.partial(make_wrapped, game)] * num_envs
     return _AsyncPlayer(gymnasium.vector.AsyncVectorEnv(makers, context="fork"), seed)
 
 
 def _make_sync(game: str, num_envs: int, _: int | None, seed: int) -> Player:
-    return GymnasiumPlayer(gymnasium.vector.SyncVectorEnv([functools.partial(_make_wrapped, game)] * num_envs), seed)
+    return GymnasiumPlayer(gymnasium.vector.SyncVectorEnv([functools.partial(make_wrapped, game)] * num_envs), seed)
 
 
-def _make_wrapped(game: str) -> Any:
+def make_wrapped(game: str) -> Any:
+    """Return gymnasium's environment with its wrappers."""
     return gymnasium.wrappers.FrameStackObservation(gymnasium.wrappers.AtariPreprocessing(make_base(game)), 4)
 
 
-def _make_sb3(game: str, num_envs: int, _: int | None, seed: int) -> Player:
+def make_sb3_processes(game: str, num_envs: int) -> Any:
+    """Return stable-baselines3's environment of processes."""
     from stable_baselines3.common.atari_wrappers import AtariWrapper  # noqa: PLC0415 - of an extra
     from stable_baselines3.common.vec_env import SubprocVecEnv, VecFrameStack  # noqa: PLC0415 - of an extra
 
-    processes = SubprocVecEnv([lambda: AtariWrapper(make_base(game))] * num_envs, "fork")
-    return _SB3Player(VecFrameStack(processes, 4), processes.processes, seed)
+    return VecFrameStack(SubprocVecEnv([lambda: AtariWrapper(make_base(game))] * num_envs, "fork"), 4)
+
+
+def _make_sb3(game: str, num_envs: int, _: int | None, seed: int) -> Player:
+    env = make_sb3_processes(game, num_envs)
+    return _SB3Player(env, env.venv.processes, seed)
 
 
 _ALE, _ENVPOOL, _ASYNC, _SYNC, _SB3 = BENCH_PACKAGES
