@@ -80,11 +80,14 @@ class InfoReader:
             infos[name] = arrays[array][row]
             infos[mask_name] = masks[when]
         if self._has_ram:
-            infos[RAM.name] = ram = make_array((len(env_ids), *RAM.shape), RAM.dtype)
+            infos[RAM.name] = ram = np.zeros((len(env_ids), *RAM.shape), RAM.dtype)
             infos[f"_{RAM.name}"] = told = masks[RAM.when]
-            rows = np.empty((np.count_nonzero(told), *RAM.shape), RAM.dtype)
-            read_ram(env_ids[told], rows)
-            ram[told], ram[~told] = rows, 0
+            if is_told is None:
+                read_ram(env_ids, ram)
+            else:
+                rows = np.empty((np.count_nonzero(told), *RAM.shape), RAM.dtype)
+                read_ram(env_ids[told], rows)
+                ram[told] = rows
         if self._has_statistics:
             is_end = results.flags[_ENDS_GAME]
             episode: dict[str, Any] = {}
