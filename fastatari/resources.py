@@ -32,7 +32,7 @@ def count_cores(root: Path = _ROOT) -> int:
         cores = len(os.sched_getaffinity(0))
     except (AttributeError, OSError):
         cores = os.cpu_count() or 1
-    return max(1, min([cores, *_list_core_quotas(root)]))
+    return max(1, min([cores, *map(math.ceil, list_core_quotas(root))]))
 
 
 def check_memory(needed: int, what: str, root: Path = _ROOT) -> None:
@@ -54,14 +54,18 @@ def check_memory(needed: int, what: str, root: Path = _ROOT) -> None:
         )
 
 
-def _list_core_quotas(root: Path) -> Iterator[int]:
-    """Yield the cores that this process's cgroups allow, each rounded up."""
+def list_core_quotas(root: Path = _ROOT) -> Iterator[float]:
+    """Yield how many cores each cgroup of this process with a quota allows, such as 1.5.
+
+    Args:
+        root (Path): as for `count_cores`.
+    """
     for folder, version in list_cgroups(root, "cpu"):
         files = ("cpu.max",) if version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
         # "max" or -1 instead of a number means that there is no quota.
         words = " ".join(_read(folder / file) for file in files).split()
         if len(words) == 2 and all(word.isdecimal() for word in words) and int(words[1]) > 0:
-            yield math.ceil(int(words[0]) / int(words[1]))
+            yield int(words[0]) / int(words[1])
 
 
 def _list_memory(root: Path) -> Iterator[tuple[int, str]]:

@@ -3,13 +3,12 @@
 import os
 import platform
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from fastatari import __version__
 from fastatari.cli.packages import find_version
-from fastatari.resources import count_cores, list_cgroups
+from fastatari.resources import count_cores, list_cgroups, list_core_quotas
 
 _ROOT: Final = Path("/")
 
@@ -84,7 +83,7 @@ def warn_before(root: Path = _ROOT, seconds: float = _WATCH_SECONDS) -> list[str
     elif others > _BUSY_CORES:
         cores = os.cpu_count() or 1
         warnings.append(f"the machine is busy: other processes use {others:.1f} of {cores} cores; figures will vary")
-    quota, cores = _find_quota(root), _count_allowed()
+    quota, cores = min(list_core_quotas(root), default=float("inf")), _count_allowed()
     if quota < cores:
         warnings.append(
             f"a CPU quota allows {quota:g} of {cores} cores: packages that start more threads than that are throttled"
@@ -131,19 +130,6 @@ def _read_throttling(root: Path) -> tuple[int, float]:
         seconds = numbers.get("throttled_usec", 0) / 1e6 if version == 2 else numbers.get("throttled_time", 0) / 1e9
         found.append((numbers.get("nr_throttled", 0), seconds))
     return max(found)
-
-
-def _find_quota(root: Path) -> float:
-    """Return how many cores the cgroups of this process allow; infinity if there is no quota."""
-    return min(_list_quotas(root), default=float("inf"))
-
-
-def _list_quotas(root: Path) -> Iterator[float]:
-    for folder, version in list_cgroups(root, "cpu"):
-        files = ("cpu.max",) if version == 2 else ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-        words = " ".join(_read(folder / file) for file in files).split()
-        if len(words) == 2 and all(word.isdecimal() for word in words) and int(words[1]) > 0:
-            yield int(words[0]) / int(words[1])
 
 
 def _count_allowed() -> int:
