@@ -41,13 +41,13 @@ _HEADER: Final = _START.size + _SIZES.size
 _PADDING: Final = 8
 _MOST_LEVELS: Final = 16
 _MOST_AXES: Final = 64  # numpy's
-_DTYPES: Final = {
+DTYPES: Final = {
     "bool": np.dtype("?"),
     **{f"{sign}int{8 * size}": np.dtype(f"<{sign or 'i'}{size}") for sign in ("", "u") for size in (1, 2, 4, 8)},
     "float32": np.dtype("<f4"),
     "float64": np.dtype("<f8"),
 }
-_NAMES: Final[dict[Any, str]] = {dtype: name for name, dtype in _DTYPES.items()}
+_NAMES: Final[dict[Any, str]] = {dtype: name for name, dtype in DTYPES.items()}
 _TYPES: Final = (dict, list, str, int, float, bool, type(None))
 _ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
@@ -76,7 +76,7 @@ def pack(kind: str, values: Mapping[str, Any], arrays: Mapping[str, npt.NDArray[
         dtype = _NAMES.get(getattr(array, "dtype", None))
         if dtype is None:
             got = getattr(array, "dtype", type(array).__name__)
-            raise TypeError(f"array {name!r} must be an array of {', '.join(_DTYPES)}, got {got}")
+            raise TypeError(f"array {name!r} must be an array of {', '.join(DTYPES)}, got {got}")
         descriptions.append((name, dtype, array.shape))
         parts += (array.tobytes(), b"\0" * (-array.nbytes % _PADDING))
     try:
@@ -264,16 +264,16 @@ def _check_description(description: Any) -> tuple[str, np.dtype[Any], tuple[int,
     if type(description) is not list or [type(member) for member in description] != [str, str, list]:
         raise ValueError("`data` must describe an array as [name, dtype, shape], got something else")
     name, dtype, shape = description
-    if dtype not in _DTYPES:
-        raise ValueError(f"`data` must have a dtype of {', '.join(_DTYPES)} for array {name!r}, got {dtype!r:.100}")
+    if dtype not in DTYPES:
+        raise ValueError(f"`data` must have a dtype of {', '.join(DTYPES)} for array {name!r}, got {dtype!r:.100}")
     if len(shape) > _MOST_AXES or not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError(
             f"`data` must have a shape of at most {_MOST_AXES} integers from 0 on for array {name!r}, got another"
         )
     # numpy leaves lengths of 0 out when it checks that all sizes fit into its integers.
-    if math.prod(length or 1 for length in shape) * _DTYPES[dtype].itemsize > sys.maxsize:
+    if math.prod(length or 1 for length in shape) * DTYPES[dtype].itemsize > sys.maxsize:
         raise ValueError(f"`data` must have a shape that numpy allows for array {name!r}, got one that is too large")
-    return name, _DTYPES[dtype], tuple(shape)
+    return name, DTYPES[dtype], tuple(shape)
 
 
 def _make_dict(members: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -48,6 +48,8 @@ def to_float(name: str, value: Any) -> float:
         raise TypeError(f"`{name}` must be a number, got {value!r}")
     try:
         return float(value)
+    except OverflowError:
+        raise ValueError(f"`{name}` must be a number that a float can be, got a larger one") from None
     except (TypeError, ValueError):
         raise TypeError(f"`{name}` must be a number, got {value!r}") from None
 

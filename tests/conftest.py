@@ -2,6 +2,9 @@ import multiprocessing
 import os
 from pathlib import Path
 
+# Of torch in tests that run beside others: more threads than cores wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import ale_py
 import cv2
 import numpy as np

@@ -1,7 +1,6 @@
 """The examples in their shortest form: losses are finite, and weights move."""
 
 import csv
-import importlib
 import importlib.util
 import math
 import sys
@@ -15,20 +14,13 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.fixture
 def load():
-    torch = sys.modules.get("torch") or (importlib.util.find_spec("torch") and importlib.import_module("torch"))
-    if torch:  # beside other tests, more threads would wait for each other
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-
     def load_example(name):
         spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES / f"{name}.py")
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
 
-    yield load_example
-    if torch:
-        torch.set_num_threads(threads)
+    return load_example
 
 
 def assert_moved(trained, fresh):

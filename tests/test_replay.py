@@ -1,7 +1,9 @@
 """`ReplayBuffer` beside a plain buffer of whole stacks, sample for sample."""
 
+import copy
 import dataclasses
 import os
+import pickle
 import random
 import signal
 import struct
@@ -28,7 +30,6 @@ class NaiveBuffer:
     def __init__(self, num_envs):
         self.rows = [[] for _ in range(num_envs)]
         self.last = [None] * num_envs
-        self.has_begun_since = [True] * num_envs
 
     def begin(self, env_id, observation):
         self.last[env_id] = observation.copy()
@@ -111,14 +112,14 @@ def play(env, buffer, naive, steps, seed, with_parts=False):
     for step in range(steps):
         if mode == "Disabled" and any(was_over):
             over = np.flatnonzero(was_over)
-            observations, _ = env.reset(env_id=over)
-            buffer.reset(observations, over)
+            observations, infos = env.reset(env_id=over)
+            buffer.reset(observations, infos)
             for row, env_id in enumerate(over.tolist()):
                 naive.begin(env_id, observations[row])
                 was_over[env_id] = False
         if step % 37 == 36:  # in the middle of an episode
             observations, _ = env.reset(env_id=[1], options={"new_game": True})
-            buffer.reset(observations, [1])
+            buffer.reset(observations, env_id=[1])
             naive.begin(1, observations[0])
             was_over[1] = False
         ids = list(range(env.num_envs))
@@ -287,9 +288,9 @@ def make_filled(length=64, steps=80, **arguments):
             buffer.reset(stacks)
             naive.begin(0, stacks[0]), naive.begin(1, stacks[1])
             continue
-        ends = (rng.random(2) < 0.05) & ~is_over
+        ends = (rng.random(2) < 0.05) & ~is_over & (buffer.arguments["autoreset_mode"] != "SameStep")
         actions, rewards = rng.integers(4, size=2), rng.random(2).astype(np.float32)
-        buffer.add(actions, stacks, rewards, ends, np.zeros(2, bool))
+        buffer.add(actions, stacks, rewards, ends, np.zeros(2, bool), {})
         for env_id in range(2):
             if is_over[env_id]:
                 naive.begin(env_id, stacks[env_id])
@@ -301,7 +302,7 @@ def make_filled(length=64, steps=80, **arguments):
 
 def test_uniform_sampling_draws_every_transition_as_often():
     buffer, _ = make_filled()
-    buffer.reset(np.zeros((1, 4, 3, 3), np.uint8), [0])
+    buffer.reset(np.zeros((1, 4, 3, 3), np.uint8), env_id=[0])
     indices = np.concatenate([buffer.sample(len(buffer)).indices for _ in range(400)])
     numbers, counts = np.unique(indices, return_counts=True)
     assert len(numbers) == len(buffer)
@@ -335,7 +336,9 @@ def test_prioritised_sampling_follows_the_paper(monkeypatch):
         assert not np.isin(sample.indices, everything[errors == 0]).any()
     # What comes next has the highest priority so far, and what goes has none.
     buffer.add([0, 0], np.zeros((2, 4, 3, 3), np.uint8), [0, 0], [False] * 2, [False] * 2)
-    assert tree.leaves.max() == 8 or tree.most == 8
+    newest = [64 * env_id + (buffer.transitions.totals[env_id] - 1) % 64 for env_id in range(2)]
+    assert tree.leaves[newest].tolist() == [tree.most] * 2
+    assert tree.most == 8
     assert tree.tree[1] == tree.leaves.sum()
     # Transitions that are gone are left alone.
     before = tree.tree.copy()
@@ -506,14 +509,14 @@ def forge(data, change):
         (lambda v, a: a["planes"].__setitem__((0, 3), -1), "planes"),
         (lambda v, a: a["ages"].__setitem__((1, 3), 9), "planes"),
         (lambda v, a: a["ages"].__setitem__((1, 3), -1), "planes"),
-        (lambda v, a: a["counts"].__setitem__(0, 2**62), "counts"),
-        (lambda v, a: a["counts"].__setitem__(0, -5), "counts"),
+        (lambda v, a: a["counts"].__setitem__(0, 2**62), "counts|the file must have"),
+        (lambda v, a: a["counts"].__setitem__(0, -5), "counts|the file must have"),
         (lambda v, a: a["plane_ages"].__setitem__(0, 4), "counts"),
         (lambda v, a: a["totals"].__setitem__(0, -1), "totals"),
         (lambda v, a: a["firsts"].__setitem__(0, 10**6), "totals"),
         (lambda v, a: a["priorities"].__setitem__(0, np.nan), "priorities"),
         (lambda v, a: a["priorities"].__setitem__(0, 0), "priorities"),
-        (lambda v, a: v.__setitem__("most", 0.0), "priorities"),
+        (lambda v, a: v.__setitem__("most", 0.0), "most"),
         (lambda v, a: v["arguments"].__setitem__("num_envs", 2**40), "num_envs"),
         (lambda v, a: v["arguments"].__setitem__("capacity", 2**40), "capacity"),
         (
@@ -522,7 +525,13 @@ def forge(data, change):
         ),
         (lambda v, a: v["arguments"].__setitem__("folder", "/"), "arguments are of no buffer"),
         (lambda v, a: v["arguments"].__setitem__("dtype", "object"), "`dtype` must be"),
-        (lambda v, a: v["arguments"].__setitem__("stack_num", 10**9), "stack_num|not enough memory|the file must have"),
+        (lambda v, a: v["arguments"].__setitem__("stack_num", 10**9), "`stack_num` must be from 1 to 255"),
+        (lambda v, a: v["arguments"].__setitem__("n_step", 0), "`n_step` must be at least 1"),
+        (lambda v, a: v["arguments"].__setitem__("gamma", 10**300), "`gamma` must be from 0 to 1"),
+        (lambda v, a: v["arguments"].__setitem__("dtype", "i4,("), "`dtype` must be one of"),
+        (lambda v, a: v["arguments"].__setitem__("dtype", ">i2"), "`dtype` must be one of"),
+        (lambda v, a: a["priorities"].__setitem__(3, 1e-40), "priorities"),
+        (lambda v, a: v.__setitem__("most", 1e308), "most"),
         (lambda v, a: v["arguments"].pop("n_step"), "`n_step`"),
         (lambda v, a: v["generator"].__setitem__("inc", 4), "inc"),
         (lambda v, a: a.pop("actions"), "num_envs"),
@@ -576,8 +585,14 @@ buffer.save({str(path)!r})
         ({"plane_shape": (0, 3)}, ValueError, "`plane_shape` must be at least 1, got 0"),
         ({"stack_axis": 1}, ValueError, "`stack_axis` must be one of 0, -1, got 1"),
         ({"padding_type": "none"}, ValueError, "`padding_type` must be one of 'reset', 'zero', got 'none'"),
-        ({"dtype": "O"}, TypeError, "`dtype` must be a dtype of booleans, integers or floats, .*, got object"),
-        ({"action_dtype": "U5"}, TypeError, "`action_dtype` must be a dtype of booleans"),
+        ({"dtype": "O"}, TypeError, "`dtype` must be one of bool, .*float64, in native byte order, got 'O'"),
+        ({"dtype": ">i2"}, TypeError, "`dtype` must be one of .* got '>i2'"),
+        ({"dtype": None}, TypeError, "`dtype` must be one of .* got None"),
+        ({"dtype": "i4,("}, TypeError, "`dtype` must be one of .* got 'i4,"),
+        ({"stack_num": 256}, ValueError, "`stack_num` must be from 1 to 255, got 256"),
+        ({"gamma": 10**400}, ValueError, "`gamma` must be a number that a float can be, got a larger one"),
+        ({"action_shape": (10**9, 10**9)}, MemoryError, "not enough memory for a replay buffer of 8 transitions"),
+        ({"action_dtype": "U5"}, TypeError, "`action_dtype` must be one of bool"),
         ({"autoreset_mode": "Sometimes"}, ValueError, "autoreset_mode"),
         ({"n_step": 0}, ValueError, "`n_step` must be at least 1, got 0"),
         ({"gamma": 1.5}, ValueError, "`gamma` must be from 0 to 1, got 1.5"),
@@ -587,10 +602,10 @@ buffer.save({str(path)!r})
         (
             {"capacity": 10**13},
             MemoryError,
-            "not enough memory for the .* planes of a replay buffer: .* bytes are needed",
+            "not enough memory for a replay buffer of .* transitions: .* bytes are needed",
         ),
         (
-            {"capacity": 10**13, "folder": "/tmp"},
+            {"capacity": 10**7, "plane_shape": (300, 300), "folder": "/tmp"},
             OSError,
             "not enough room in '/tmp' for the .* bytes are needed, .* are",
         ),
@@ -602,10 +617,18 @@ def test_wrong_arguments_are_refused(arguments, error, message):
         ReplayBuffer(**{"capacity": 8, "num_envs": 2, "plane_shape": (3, 3), **arguments})
 
 
+def find_state(buffer):
+    """All numbers of a buffer, as bytes."""
+    planes = buffer.planes
+    arrays = [planes.counts, planes.ages, buffer.is_over, buffer.needs_reset, *buffer.transitions.arrays.values()]
+    return [array.tobytes() for array in arrays]
+
+
 def test_wrong_calls_are_refused_and_change_nothing():
     buffer, _ = make_filled()
     stacks, flags = np.zeros((2, 4, 3, 3), np.uint8), np.zeros(2, bool)
     before = buffer.sample(len(buffer)), buffer.observe()
+    state = find_state(buffer)
     buffer.generator = np.random.default_rng(0)
 
     def add(**changes):
@@ -623,13 +646,19 @@ def test_wrong_calls_are_refused_and_change_nothing():
             r"`observations` must have shape \(2, 4, 3, 3\) or \(2, 3, 3\)",
         ),
         (lambda: add(observations=stacks / 1), TypeError, "`observations` must have dtype uint8, got float64"),
+        (lambda: add(rewards=[1e300, 0]), ValueError, "`rewards` must fit into float32, got 0.0 to 1e.300"),
+        (
+            lambda: add(observations=np.uint8(3)),
+            ValueError,
+            "`observations` must be observations of 2 environments, got .*3",
+        ),
         (lambda: add(rewards="ab"), TypeError, "`rewards` must have dtype float32, got <U2"),
         (lambda: add(terminated=[0, 1]), TypeError, "`terminated` must have dtype bool, got int64"),
         (lambda: add(truncated=flags[:1]), ValueError, r"`truncated` must have shape \(2,\), got \(1,\)"),
         (lambda: add(infos=[]), TypeError, "`infos` must be a dict, got list"),
         (lambda: add(env_id=[0, 0]), ValueError, "`env_id` must name no environment twice"),
         (lambda: add(env_id=[0, 5]), ValueError, "`env_id` must be from 0 to 1, got 5"),
-        (lambda: buffer.reset(stacks, [0]), ValueError, "`observations` must have shape"),
+        (lambda: buffer.reset(stacks, env_id=[0]), ValueError, "`observations` must have shape"),
         (lambda: buffer.sample(0), ValueError, "`batch_size` must be at least 1, got 0"),
         (
             lambda: buffer.sample(10**6),
@@ -647,6 +676,7 @@ def test_wrong_calls_are_refused_and_change_nothing():
     ):
         with pytest.raises(error, match=message):
             call()
+    assert find_state(buffer) == state
     assert np.array_equal(buffer.observe(), before[1])
     again = buffer.read(before[0].indices)
     assert all(np.array_equal(a, b) for a, b in zip(again, before[0], strict=True))
@@ -655,7 +685,7 @@ def test_wrong_calls_are_refused_and_change_nothing():
 def test_calls_that_lack_a_reset_are_refused():
     fresh = ReplayBuffer(8, 1, (2, 2), autoreset_mode="Disabled")
     flag, stack = np.zeros(1, bool), np.zeros((1, 4, 2, 2), np.uint8)
-    with pytest.raises(ResetNeeded, match="Cannot add steps before what `reset` gave"):
+    with pytest.raises(ResetNeeded, match="Cannot add steps of environments that need a reset first: 0"):
         fresh.add([0], stack, [0], flag, flag)
     with pytest.raises(ResetNeeded, match="Cannot observe before what `reset` gave"):
         fresh.observe()
@@ -663,7 +693,7 @@ def test_calls_that_lack_a_reset_are_refused():
         fresh.sample(1)
     fresh.reset(stack)
     fresh.add([0], stack, [0], ~flag, flag)
-    with pytest.raises(ResetNeeded, match=r"Cannot add steps of environments whose episode is over: 0\. Give what"):
+    with pytest.raises(ResetNeeded, match=r"Cannot add steps of environments that need a reset first: 0\. Give what"):
         fresh.add([0], stack, [0], flag, flag)
     fresh.reset(stack)
     fresh.add([0], stack, [0], flag, flag)
@@ -698,3 +728,239 @@ def test_environments_that_do_not_fit_are_refused():
         pytest.raises(ValueError, match="or where a lost life keeps planes"),
     ):
         ReplayBuffer.for_env(env, 100, stack_num=4)
+
+
+def interrupt_everywhere(make, call, check):
+    """Let an exception come before each line of the package in a call, once each, and check what is left."""
+    number = count = 0
+    while True:
+        thing = make()
+        seen = 0
+
+        def trace(frame, event, _, number=number):
+            nonlocal seen
+            if "fastatari/replay" not in frame.f_code.co_filename:
+                return None
+            if event == "line":
+                seen += 1
+                if seen > number:
+                    raise KeyboardInterrupt
+            return trace
+
+        sys.settrace(trace)
+        try:
+            call(thing)
+            return count
+        except KeyboardInterrupt:
+            count += 1
+        finally:
+            sys.settrace(None)
+        check(thing)
+        number += 1
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_an_interrupt_at_any_line_corrupts_nothing(tmp_path, mode):
+    arguments = {"priority_exponent": 0.5, "n_step": 2, "length": 12, "steps": 40, "autoreset_mode": mode}
+    given = np.random.default_rng(7).integers(256, size=(2, 4, 3, 3)).astype(np.uint8)
+    following = np.concatenate([given[:, 1:], given[:, :1]], 1)
+    no = np.zeros(2, bool)
+
+    def make():
+        buffer, naive = make_filled(**arguments)
+        buffer.reset(given)
+        naive.begin(0, given[0]), naive.begin(1, given[1])
+        return buffer, naive
+
+    def call(pair):
+        buffer, _ = pair
+        infos = {}
+        ends = no
+        if mode == "SameStep":
+            ends = np.array([True, False])
+            finals = np.array([following[0], None], object)
+            infos = {"final_obs": finals, "_final_obs": ends}
+        buffer.add([1, 2], following, [1.0, 2.0], ends, no, infos)
+        buffer.update_priorities([buffer.num_envs * (buffer.transitions.totals[0] - 1)], [3.0])
+
+    def check(pair):
+        buffer, naive = pair
+        if buffer.transitions.totals[0] > len(naive.rows[0]):  # it came after all of this was done
+            naive.add(0, 1, following[0], 1.0, mode == "SameStep", False)
+        if buffer.transitions.totals[1] > len(naive.rows[1]):
+            naive.add(1, 2, following[1], 2.0, False, False)
+        path = tmp_path / "replay"
+        buffer.save(path)
+        ReplayBuffer.load(path)
+        if buffer.needs_reset.any():
+            with pytest.raises(ResetNeeded, match="that need a reset first: 0, 1"):
+                buffer.add([1, 2], following, [1.0, 2.0], no, no, {})
+        buffer.reset(given)
+        naive.begin(0, given[0]), naive.begin(1, given[1])
+        for _ in range(2):
+            buffer.add([1, 2], following, [1.0, 2.0], no, no, {})
+            naive.add(0, 1, following[0], 1.0, False, False), naive.add(1, 2, following[1], 2.0, False, False)
+            buffer.reset(given)
+            naive.begin(0, given[0]), naive.begin(1, given[1])
+        held = np.argwhere(buffer.transitions.held)
+        tree = buffer.priorities
+        assert ((tree.leaves > 0) == buffer.transitions.held.reshape(-1)).all()
+        assert tree.tree[1] == pytest.approx(tree.leaves.sum(), rel=1e-12)
+        newest = buffer.transitions.totals - 1
+        indices = [(newest[e] - (newest[e] - place) % 12) * 2 + e for e, place in held.tolist()]
+        assert_sample(buffer.read(indices), naive, 2, n_step=2)
+
+    assert interrupt_everywhere(make, call, check) > 80
+
+
+def test_copies_have_arrays_of_their_own():
+    buffer, naive = make_filled()
+    buffer.sample(3), buffer.observe()
+    for other in (copy.copy(buffer), copy.deepcopy(buffer), pickle.loads(pickle.dumps(buffer))):
+        other.reset(np.full((2, 4, 3, 3), 9, np.uint8))
+        other.add([0, 0], np.full((2, 4, 3, 3), 8, np.uint8), [0, 0], [False] * 2, [False] * 2)
+        assert len(other) != 0
+    assert_sample(buffer.sample(60), naive, 2)
+
+
+def test_a_fork_does_not_change_planes_in_a_file(tmp_path):
+    buffer, naive = make_filled(folder=tmp_path)
+    pid = os.fork()
+    if not pid:
+        try:
+            buffer.reset(np.zeros((2, 4, 3, 3), np.uint8))
+        except RuntimeError as error:
+            os._exit(0 if "cannot be changed in a fork of it" in str(error) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert_sample(buffer.sample(60), naive, 2)
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
+def test_batches_of_those_that_are_ready_are_followed(mode):
+    """`recv` hands out resets too: of the other environments, after every `reset`."""
+    fields = {"screen_size": 16, "max_num_frames_per_episode": 120, "num_threads": 2}
+    env = AtariVectorEnv("breakout", 4, batch_size=2, autoreset_mode=mode, **fields)
+    buffer, naive = ReplayBuffer.for_env(env, 4000, seed=0), NaiveBuffer(4)
+    played, over = np.zeros(4, int), [False] * 4
+    for round_ in range(2):
+        observations, infos = env.reset(seed=round_)
+        buffer.reset(observations, infos)
+        for row, env_id in enumerate(infos["env_id"].tolist()):
+            naive.begin(env_id, observations[row])
+            over[env_id] = False
+        ids = infos["env_id"]
+        for step in range(60):
+            actions = np.full(len(ids), step % 4)
+            played[ids] = actions
+            done = [i for i in ids.tolist() if over[i]]
+            if mode == "Disabled" and done:
+                again, infos = env.reset(env_id=done)
+                buffer.reset(again, infos)
+                for row, env_id in enumerate(done):
+                    naive.begin(env_id, again[row])
+                    over[env_id] = False
+            env.send(actions, ids)
+            results = env.recv()
+            ids = results[-1]["env_id"]
+            buffer.add(played[ids], *results)
+            infos = results[-1]
+            is_reset = infos["_noops"] & ~infos.get("_final_obs", np.zeros(len(ids), bool))
+            for row, env_id in enumerate(ids.tolist()):
+                if is_reset[row]:
+                    naive.begin(env_id, results[0][row])
+                    over[env_id] = False
+                else:
+                    one = [each[row : row + 1] for each in results[:4]]
+                    told = {name: infos[name][row : row + 1] for name in ("final_obs", "_final_obs") if name in infos}
+                    record(naive, env, mode, (*one, told), played[[env_id]], over, [env_id])
+    assert_sample(buffer.sample(len(buffer)), naive, 4)
+    assert len(buffer) == sum(map(len, naive.rows)) > 100
+    env.close()
+
+
+def test_environments_that_are_replaced_begin_episodes():
+    """As of `RayVectorEnv` with ``on_loss="reset"``: a reset without an end."""
+    buffer, naive = make_filled(n_step=3)
+    fresh = np.full((2, 4, 3, 3), 7, np.uint8)
+    infos = {"_noops": np.array([True, False])}
+    if buffer.is_over[1]:
+        infos["_noops"][1] = True
+    before = buffer.transitions.totals.copy()
+    stacks = buffer.observe().copy()
+    following = np.concatenate([stacks[:, 1:], fresh[:, :1]], 1)
+    buffer.add([3, 3], np.stack([fresh[0], following[1]]), [5, 5], [False] * 2, [False] * 2, infos)
+    naive.begin(0, fresh[0])
+    if not infos["_noops"][1]:
+        naive.add(1, 3, following[1], 5.0, False, False)
+    assert (buffer.transitions.totals - before).tolist() == [0, int(not infos["_noops"][1])]
+    assert_sample(buffer.sample(60), naive, 2, n_step=3)
+
+
+def test_masked_resets_leave_the_others_alone():
+    with AtariVectorEnv("breakout", NUM, stack_num=1, screen_size=16, num_threads=0) as env:
+        twin = AtariVectorEnv("breakout", NUM, screen_size=16, num_threads=0)
+        buffer = ReplayBuffer.for_env(env, 300, stack_num=4)
+        buffer.reset(*env.reset(seed=0))
+        twin.reset(seed=0)
+        for _ in range(5):
+            buffer.add([1] * NUM, *env.step([1] * NUM))
+            twin.step([1] * NUM)
+        options = {"reset_mask": np.array([False, True, False])}
+        buffer.reset(*env.reset(options=options))
+        assert np.array_equal(buffer.observe(), twin.reset(options=options)[0])
+        twin.close()
+
+
+def test_missing_last_observations_are_refused():
+    buffer = ReplayBuffer(8, 2, (2, 2), autoreset_mode="SameStep")
+    stacks, no = np.zeros((2, 4, 2, 2), np.uint8), np.zeros(2, bool)
+    buffer.reset(stacks)
+    over = np.array([False, True])
+    final = np.array([None, stacks[1]], object)
+    for infos, error, message in (
+        ({}, ValueError, "`infos` must have the last observation of an episode that is over, .* missing in row 1"),
+        ({"final_obs": final, "_final_obs": ~over}, ValueError, "it is missing in row 1"),
+        ({"final_obs": final[:1], "_final_obs": over}, ValueError, r"`infos\['final_obs'\]` must have 2 rows, got 1"),
+        ({"final_obs": final}, TypeError, r"`infos\['_final_obs'\]` must have dtype bool, got object"),
+        (
+            {"final_obs": [None, None], "_final_obs": over},
+            TypeError,
+            r"final_obs'\]\[1\]` must have dtype uint8, got object",
+        ),
+    ):
+        with pytest.raises(error, match=message):
+            buffer.add([0, 0], stacks, [0, 0], over, no, infos)
+    assert len(buffer) == 0
+    buffer.add([0, 0], stacks, [0, 0], over, no, {"final_obs": final, "_final_obs": over})
+    assert len(buffer) == 2
+
+
+def test_priorities_stay_finite_whatever_the_errors():
+    buffer, _ = make_filled(priority_exponent=2.0)
+    sample = buffer.sample(30)
+    buffer.update_priorities(sample.indices, np.geomspace(1e-300, 1e300, 30))
+    again = buffer.sample(60)
+    assert np.isfinite(again.weights).all()
+    assert np.isfinite(buffer.priorities.tree).all()
+
+
+def test_negative_zeros_are_kept():
+    buffer = ReplayBuffer(4, 1, (2,), dtype=np.float32, padding_type="zero")
+    stack = np.zeros((1, 4, 2), np.float32)
+    stack[0, :2] = -0.0
+    buffer.reset(stack)
+    assert buffer.observe().tobytes() == stack.tobytes()
+
+
+def test_a_file_takes_no_room_that_it_does_not_need(tmp_path):
+    """Of a made-up one whose planes are missing, nothing is made."""
+    buffer, _ = make_filled(length=2000)
+    path = tmp_path / "replay"
+    buffer.save(path)
+    path.write_bytes(forge(path.read_bytes(), lambda v, _: v["arguments"].__setitem__("plane_shape", [300, 300])))
+    with pytest.raises(ValueError, match=r"the file must have .* bytes"):
+        ReplayBuffer.load(path, folder=tmp_path)
+    path.chmod(0o600)
+    buffer.save(path)
+    assert path.stat().st_mode & 0o777 == 0o600

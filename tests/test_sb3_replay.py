@@ -43,7 +43,7 @@ def theirs_nbytes(buffer):
     return buffer.observations.nbytes + buffer.next_observations.nbytes
 
 
-def fill(buffers, steps, axis=0, timeouts=True, seed=0):
+def fill(buffers, steps, axis=0, seed=0, reset_at=None):
     """Give random episodes to all buffers."""
     rng = np.random.default_rng(seed)
 
@@ -55,7 +55,7 @@ def fill(buffers, steps, axis=0, timeouts=True, seed=0):
     for step in range(steps):
         following = np.concatenate([stacks[:, 1:], draw()[:, None]], 1)
         done = rng.random(2) < 0.04
-        infos = [{"TimeLimit.truncated": bool(rng.random() < 0.5) and timeouts} for _ in range(2)]
+        infos = [{"TimeLimit.truncated": bool(flag and rng.random() < 0.5)} for flag in done]
         action, reward = rng.integers(4, size=(2, 1)), rng.random(2).astype(np.float32)
         for buffer in buffers:
             given = [np.moveaxis(each, 1, axis) if axis == -1 else each for each in (stacks, following)]
@@ -63,7 +63,7 @@ def fill(buffers, steps, axis=0, timeouts=True, seed=0):
         fresh = np.zeros((2, 4, 6, 5), np.uint8)
         fresh[:, -1] = draw()
         stacks = np.where(done[:, None, None, None], fresh, following)
-        if step == 50:  # a reset from outside
+        if step == reset_at:  # from outside, in the middle of episodes
             stacks = np.repeat(draw()[:, None], 4, 1)
 
 
@@ -76,7 +76,7 @@ def test_samples_are_those_of_stable_baselines3(axis, handles):
         for each in (SB3ReplayBuffer, TheirBuffer)
     ]
     for round_ in range(4):
-        fill(both, 40, axis, seed=round_)
+        fill(both, 40, axis, seed=round_, reset_at=20 if round_ == 1 else None)
         assert both[0].size() == both[1].size()
         samples = []
         for buffer in both:
@@ -96,15 +96,55 @@ def test_samples_are_those_of_stable_baselines3(axis, handles):
     assert both[0].size() == 0
 
 
-def test_n_steps_are_summed():
-    buffer = SB3ReplayBuffer(200, make_space(), ACTIONS, "cpu", 2, n_steps=3, gamma=0.5)
-    single = SB3ReplayBuffer(200, make_space(), ACTIONS, "cpu", 2)
-    fill([buffer, single], 90)
-    sample = buffer.sample(64)
-    assert sample.discounts.shape == (64, 1)
-    assert set(sample.discounts.flatten().tolist()) <= {0.0, 0.5, 0.25, 0.125}
-    assert ((sample.discounts == 0) == (sample.dones == 1)).all()
-    assert (sample.rewards <= 1.75).all()
+def test_n_steps_are_summed_as_by_stable_baselines3():
+    buffers = pytest.importorskip("stable_baselines3.common.buffers")
+    if not hasattr(buffers, "NStepReplayBuffer"):
+        pytest.skip("this stable-baselines3 has no n-step returns")
+    mine = SB3ReplayBuffer(200, make_space(), ACTIONS, "cpu", 2, n_steps=3, gamma=0.5)
+    theirs = buffers.NStepReplayBuffer(200, make_space(), ACTIONS, "cpu", 2, n_steps=3, gamma=0.5)
+    for round_, steps in enumerate((60, 250)):  # until there are some, and until the oldest are gone
+        mine.reset(), theirs.reset()
+        fill([mine, theirs], steps, seed=round_)
+        samples = []
+        for buffer in (mine, theirs):
+            np.random.seed(round_)  # noqa: NPY002 - as stable-baselines3
+            samples.append(buffer.sample(200))
+        for name in ("observations", "actions", "next_observations", "dones"):
+            own, other = (getattr(sample, name).numpy() for sample in samples)
+            assert np.array_equal(own, other), (round_, name)
+        own, other = samples
+        assert np.allclose(own.rewards, other.rewards, rtol=1e-6, atol=0)
+        goes_on = own.dones[:, 0] == 0
+        assert np.array_equal(own.discounts[goes_on], other.discounts[goes_on])
+        assert (own.discounts[~goes_on] == 0).all()
+        assert len(set(own.discounts.flatten().tolist())) > 2
+
+
+class Normalizer:
+    """What is asked of `VecNormalize`."""
+
+    norm_reward = True
+
+    def normalize_obs(self, observations):
+        return observations
+
+    def normalize_reward(self, rewards):
+        return rewards / 2
+
+
+def test_rewards_are_normalised():
+    buffer = SB3ReplayBuffer(200, make_space(), ACTIONS, "cpu", 2)
+    fill([buffer], 40)
+    samples = []
+    for normalizer in (None, Normalizer()):
+        np.random.seed(0)  # noqa: NPY002 - as stable-baselines3
+        samples.append(buffer.sample(20, normalizer))
+    assert np.array_equal(samples[0].rewards / 2, samples[1].rewards)
+    assert np.array_equal(samples[0].observations, samples[1].observations)
+    several = SB3ReplayBuffer(200, make_space(), ACTIONS, "cpu", 2, n_steps=2)
+    fill([several], 40)
+    with pytest.raises(ValueError, match="`n_steps` must be 1 where `VecNormalize` scales each reward"):
+        several.sample(3, Normalizer())
 
 
 def test_more_short_episodes_than_there_is_room_for():

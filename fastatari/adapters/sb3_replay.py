@@ -21,12 +21,13 @@ Array = npt.NDArray[Any]
 
 
 class SB3ReplayBuffer(TheirBuffer):
-    """stable-baselines3's `ReplayBuffer`, in an eighth of its memory. What is sampled is the same, to the byte.
+    """stable-baselines3's `ReplayBuffer`, in a seventh of its memory. What is sampled is the same, to the byte.
 
     >>> DQN("CnnPolicy", env, replay_buffer_class=SB3ReplayBuffer)
 
     It draws from numpy's global generator, as stable-baselines3's does: an agent ends with the same weights. If
-    episodes have fewer than 16 steps on average, it holds fewer transitions than `buffer_size`.
+    episodes have fewer than 16 steps on average, it holds fewer transitions than `buffer_size`. With `VecNormalize`,
+    observations must not be scaled (``norm_obs=False``).
 
     Args:
         buffer_size (int): as stable-baselines3's.
@@ -37,7 +38,8 @@ class SB3ReplayBuffer(TheirBuffer):
         optimize_memory_usage (bool): has to be False, for there is nothing to optimise.
         handle_timeout_termination (bool): as stable-baselines3's.
         stack_num (int): how many planes are in a stack.
-        n_steps (int): over how many steps rewards are summed, as by its `NStepReplayBuffer`.
+        n_steps (int): over how many steps rewards are summed, as by its `NStepReplayBuffer`, but in float64, and with a
+            discount of 0 where an episode is terminated.
         gamma (float): the discount of these.
         folder (str, optional): as for `fastatari.ReplayBuffer`.
 
@@ -95,6 +97,8 @@ class SB3ReplayBuffer(TheirBuffer):
             "gamma": gamma,
             "folder": folder,
         }
+        if n_steps > 1 and "discounts" not in ReplayBufferSamples._fields:
+            raise ValueError(f"`n_steps` must be 1 before stable-baselines3 2.7, got {n_steps}")
         self._n_steps = n_steps
         self._last: Array | None = None
         self._is_over = np.zeros(n_envs, np.bool_)
@@ -111,7 +115,7 @@ class SB3ReplayBuffer(TheirBuffer):
         """Add a transition of each environment, as stable-baselines3's.
 
         Raises:
-            ValueError: `next_obs` is not `obs` with one plane more. Nothing has changed.
+            ValueError: `next_obs` is not `obs` with one plane more.
         """
         planes, following = self.buffer.planes.split(np.asarray(obs)), self.buffer.planes.split(np.asarray(next_obs))
         if not np.array_equal(planes[:, 1:], following[:, :-1]):
@@ -121,7 +125,7 @@ class SB3ReplayBuffer(TheirBuffer):
         else:  # after an end, and where the environment was reset in the middle of an episode
             begins = self._is_over | (self._last != obs).reshape(self.n_envs, -1).any(1)
         if begins.any():
-            self.buffer.reset(obs[begins], np.flatnonzero(begins))
+            self.buffer.reset(obs[begins], env_id=np.flatnonzero(begins))
         done = np.asarray(done).astype(np.bool_)
         is_timeout = np.zeros_like(done)
         if self.handle_timeout_termination:
@@ -129,8 +133,7 @@ class SB3ReplayBuffer(TheirBuffer):
         self.buffer.add(
             np.asarray(action).reshape(self.n_envs, self.action_dim), next_obs, reward, done & ~is_timeout, is_timeout
         )
-        # Where an episode goes on, the next call tells so; `is_over` is for who calls `reset` by itself.
-        self._is_over, self.buffer.is_over[:] = done, False
+        self._is_over = done
         self._last = np.array(next_obs)
         self.pos += 1
         if self.pos == self.buffer_size:
@@ -138,6 +141,8 @@ class SB3ReplayBuffer(TheirBuffer):
 
     def sample(self, batch_size: int, env: Any = None) -> ReplayBufferSamples:
         """Draw transitions, as stable-baselines3's; observations are written to the memory of tensors."""
+        if env is not None and env.norm_reward and self._n_steps > 1:
+            raise ValueError("`n_steps` must be 1 where `VecNormalize` scales each reward, got sums of several")
         transitions = self.buffer.transitions
         draw = np.random.randint
         slots = draw(0, self.buffer_size if self.full else self.pos, size=batch_size)
@@ -156,17 +161,10 @@ class SB3ReplayBuffer(TheirBuffer):
         )
         rewards = self._normalize_reward(sample.rewards.reshape(-1, 1), env)
         ends = sample.terminated.astype(np.float32).reshape(-1, 1)
-        discounts = None
-        if self._n_steps > 1:
-            discounts = self.to_torch(np.where(sample.terminated, 0, sample.discounts).reshape(-1, 1))
-        return ReplayBufferSamples(
-            observations,
-            self.to_torch(sample.actions),
-            following,
-            self.to_torch(ends),
-            self.to_torch(rewards),
-            discounts,
-        )
+        fields = observations, self.to_torch(sample.actions), following, self.to_torch(ends), self.to_torch(rewards)
+        if self._n_steps == 1:
+            return ReplayBufferSamples(*fields)
+        return ReplayBufferSamples(*fields, self.to_torch(sample.discounts.reshape(-1, 1)))
 
     def _make_tensor(self, count: int) -> "torch.Tensor":
         shape, dtype = (count, *self.buffer.stack_shape), self.buffer.planes.memory.dtype
@@ -174,6 +172,7 @@ class SB3ReplayBuffer(TheirBuffer):
         return torch.empty(shape, dtype=getattr(torch, dtype.name), pin_memory=is_pinned)
 
     def _forget(self) -> None:
+        self.__dict__.pop("buffer", None)  # before there is memory for another one
         self.buffer = ReplayBuffer(**self._arguments)
         self._last = None
         self._is_over = np.zeros(self.n_envs, np.bool_)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastatari.checkpoint import DTYPES
 from fastatari.checks import check_integer, to_int
 from fastatari.replay.planes import PlaneRings, make_stack_shape
 
@@ -27,16 +28,38 @@ def check_shape(name: str, value: Any, least: int = 0) -> tuple[int, ...]:
     return shape
 
 
-def check_kind(name: str, dtype: npt.DTypeLike) -> np.dtype[Any]:
-    """Return a dtype of numbers.
+def check_stack_num(value: Any) -> int:
+    """Return how many planes are in a stack.
 
     Raises:
-        TypeError: `dtype` names no dtype, or one of something else.
+        TypeError, ValueError: it is no integer from 1 to 255.
     """
-    kind = np.dtype(dtype)
-    if kind.kind not in "biuf" or kind == np.float16:
-        raise TypeError(f"`{name}` must be a dtype of booleans, integers or floats, not of 16 bits, got {kind}")
-    return kind
+    return check_integer("stack_num", value, 1, 255)
+
+
+def count_slots(length: int, stack_num: int) -> int:
+    """Return how many planes of an environment are kept for so many transitions.
+
+    There is one more for each episode, and those of stacks that are none of padding, before what they replace goes.
+    """
+    return length + length // 16 + 2 * stack_num + 8
+
+
+def check_kind(name: str, dtype: Any) -> np.dtype[Any]:
+    """Return a dtype of numbers that a file can have, in the machine's byte order.
+
+    Raises:
+        TypeError: `dtype` names no dtype, or another one.
+    """
+    kind: np.dtype[Any] | None
+    try:
+        kind = np.dtype(dtype) if dtype is not None else None
+    except (TypeError, ValueError, SyntaxError):
+        kind = None
+    if kind is None or kind.name not in DTYPES or not kind.isnative:
+        raise TypeError(f"`{name}` must be one of {', '.join(DTYPES)}, in native byte order, got {dtype!r:.100}")
+    checked: np.dtype[Any] = kind
+    return checked
 
 
 def check_generator(seed: Any) -> np.random.Generator:
@@ -67,10 +90,24 @@ def check_rows(name: str, values: Any, shape: tuple[int, ...], dtype: np.dtype[A
             raise TypeError(f"`{name}` must have dtype {dtype}, got {array.dtype}")
     if array.shape != shape:
         raise ValueError(f"`{name}` must have shape {shape}, got {array.shape}")
-    cast = array.astype(dtype, copy=False)
+    with np.errstate(over="ignore"):
+        cast = array.astype(dtype, copy=False)
+    if array.dtype.kind == "f" and cast.dtype != array.dtype and (np.isinf(cast) & ~np.isinf(array)).any():
+        raise ValueError(f"`{name}` must fit into {dtype}, got {array.min()} to {array.max()}")
     if array.dtype.kind in "iu" and dtype.kind in "iu" and not np.array_equal(cast, array):
         raise ValueError(f"`{name}` must fit into {dtype}, got {array.min()} to {array.max()}")
     return cast
+
+
+def check_infos(infos: Any) -> dict[str, Any]:
+    """Return infos.
+
+    Raises:
+        TypeError: they are no dict.
+    """
+    if not isinstance(infos, dict):
+        raise TypeError(f"`infos` must be a dict, got {type(infos).__name__}")
+    return infos
 
 
 def check_observations(name: str, values: Any, count: int, planes: PlaneRings) -> tuple[Array, bool]:
@@ -83,6 +120,8 @@ def check_observations(name: str, values: Any, count: int, planes: PlaneRings) -
     array = np.asarray(values)
     if array.dtype != planes.memory.dtype:
         raise TypeError(f"`{name}` must have dtype {planes.memory.dtype}, got {array.dtype}")
+    if not array.ndim:
+        raise ValueError(f"`{name}` must be observations of {count} environments, got {values!r:.100}")
     shape = array.shape[1:]
     single = make_stack_shape(planes.plane_shape, 1, planes.stack_axis)
     if len(array) != count or shape not in (planes.stack_shape, planes.plane_shape, single):

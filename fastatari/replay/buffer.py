@@ -1,5 +1,7 @@
 """`ReplayBuffer`: transitions of many environments, each plane of which is stored once."""
 
+import copy
+import math
 import os
 from typing import Any, Self
 
@@ -10,12 +12,13 @@ from gymnasium.vector import AutoresetMode
 from fastatari.checks import check_choice, check_flag, check_integer, to_float
 from fastatari.envs.arguments import check_mode
 from fastatari.envs.vector import AtariVectorEnv
-from fastatari.replay.arguments import check_generator, check_kind, check_shape
+from fastatari.replay.arguments import check_generator, check_kind, check_shape, check_stack_num, count_slots
 from fastatari.replay.files import read_buffer, write_buffer
 from fastatari.replay.planes import PlaneRings
 from fastatari.replay.priorities import Priorities
 from fastatari.replay.sampling import Sampling
 from fastatari.replay.transitions import TransitionRings
+from fastatari.resources import check_memory
 
 
 class ReplayBuffer(Sampling):
@@ -42,7 +45,8 @@ class ReplayBuffer(Sampling):
 
     Args:
         capacity (int): how many transitions there may be, the same number of each environment. There are fewer if
-            episodes have fewer than 16 steps on average, because each one takes a plane more.
+            episodes have fewer than 16 steps on average, because each one takes a plane more; or K, where the stack of
+            a reset is not one plane and padding.
         num_envs (int): how many environments, n.
         plane_shape (tuple[int, ...]): the shape of a plane; with colours, their axis is the last of three.
         stack_num (int): how many planes make an observation, K.
@@ -101,7 +105,7 @@ class ReplayBuffer(Sampling):
             check_shape("plane_shape", plane_shape, 1),
             check_shape("action_shape", action_shape),
         )
-        self._stack_num = check_integer("stack_num", stack_num, 1)
+        stack_num = check_stack_num(stack_num)
         check_choice("stack_axis", stack_axis, (0, -1))
         check_choice("padding_type", padding_type, ("reset", "zero"))
         self._mode = check_mode(autoreset_mode)
@@ -116,24 +120,26 @@ class ReplayBuffer(Sampling):
         self.generator = check_generator(seed)
         self.arguments: dict[str, Any] = {
             "capacity": self.capacity, "num_envs": self.num_envs, "plane_shape": plane_shape,
-            "stack_num": self._stack_num, "stack_axis": int(stack_axis), "padding_type": padding_type,
+            "stack_num": stack_num, "stack_axis": int(stack_axis), "padding_type": padding_type,
             "dtype": kind.name, "action_shape": action_shape, "action_dtype": action_kind.name,
             "autoreset_mode": self._mode.value, "reports_lives": self._reports_lives, "n_step": self._n_step,
             "gamma": self._gamma,
             "priority_exponent": None if priority_exponent is None else float(priority_exponent),
         }  # fmt: skip
-        # A plane more for each episode; and those of a stack that is none of padding, before what they replace goes.
-        slots = length + length // 16 + 2 * self._stack_num + 8
+        slots = count_slots(length, stack_num)
+        each = action_kind.itemsize * math.prod(action_shape) + 32 * (1 + (priority_exponent is not None))
+        in_memory = 0 if folder is not None else slots * self.num_envs * math.prod(plane_shape) * kind.itemsize
+        check_memory(in_memory + self.capacity * each, f"a replay buffer of {self.capacity:,} transitions")
         where = None if folder is None else os.fspath(folder)
-        self.planes = PlaneRings(
-            self.num_envs, slots, plane_shape, kind, self._stack_num, stack_axis, padding_type, where
-        )
+        self.planes = PlaneRings(self.num_envs, slots, plane_shape, kind, stack_num, stack_axis, padding_type, where)
         self.transitions = TransitionRings(self.num_envs, length, action_shape, action_kind)
         self.priorities = None if priority_exponent is None else Priorities(self.capacity, float(priority_exponent))
         self.stack_shape = self.planes.stack_shape
         self.is_over = np.zeros(self.num_envs, np.bool_)
         self._everyone = np.arange(self.num_envs)
         self._buffers = {}
+        self.needs_reset = np.ones(self.num_envs, np.bool_)
+        self._is_cut = False
 
     @classmethod
     def for_env(cls, env: AtariVectorEnv, capacity: int, stack_num: int | None = None, **arguments: Any) -> Self:
@@ -177,12 +183,14 @@ class ReplayBuffer(Sampling):
     def save(self, path: "str | os.PathLike[str]") -> None:
         """Write everything to a file, as plain data: transitions, priorities, and the generator.
 
-        A file that is there is replaced when all is written: after a crash it is what it was.
+        A file that is there is replaced when all is written: after a crash it is what it was. What was written until
+        then is left beside it, under a name that begins with a dot, if the process was killed.
 
         Raises:
             OSError: it cannot be written.
             ValueError: the generator's bit generator is not one of numpy's own.
         """
+        self._mend()
         write_buffer(path, self)
 
     @classmethod
@@ -199,6 +207,13 @@ class ReplayBuffer(Sampling):
             MemoryError: there is not enough memory.
         """
         return read_buffer(path, lambda arguments: cls(**arguments, folder=folder))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_buffers": {}}
+
+    def __copy__(self) -> Self:
+        """Return a copy with arrays of its own, as `copy.deepcopy`."""
+        return copy.deepcopy(self)
 
     def __len__(self) -> int:
         """Return how many transitions there are."""

@@ -15,9 +15,11 @@ offset bytes   content
 """
 
 import contextlib
+import math
 import os
+import secrets
+import shutil
 import struct
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,7 +29,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastatari.checkpoint import pack, take_array, take_dict, unpack, wrong_field
+from fastatari.replay.arguments import check_kind, check_shape, check_stack_num, count_slots
 from fastatari.replay.planes import PlaneRings
+from fastatari.replay.priorities import LEAST, MOST
 from fastatari.replay.transitions import TransitionRings
 from fastatari.saved_generators import generator_from_values, generator_to_values
 
@@ -56,6 +60,7 @@ def write_buffer(path: "str | os.PathLike[str]", buffer: "ReplayBuffer") -> None
         "counts": planes.counts,
         "plane_ages": planes.ages,
         "is_over": buffer.is_over,
+        "needs_reset": buffer.needs_reset,
         **transitions.arrays,
     }
     values: dict[str, Any] = {
@@ -70,9 +75,9 @@ def write_buffer(path: "str | os.PathLike[str]", buffer: "ReplayBuffer") -> None
     state = pack(KIND, values, arrays)
     target = Path(path)
     # In the same folder, so that one takes the place of the other at once.
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        with open(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             file.write(_START.pack(MAGIC, VERSION, 0, len(state)))
             file.write(state)
             checksum = 0
@@ -83,11 +88,12 @@ def write_buffer(path: "str | os.PathLike[str]", buffer: "ReplayBuffer") -> None
             file.write(_START.pack(MAGIC, VERSION, checksum, len(state)))
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_find_umask())  # as `open` would have made it
-        os.replace(name, target)
+        if target.exists():
+            shutil.copymode(target, temporary)
+        os.replace(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(name)
+            temporary.unlink()
         raise
 
 
@@ -107,6 +113,7 @@ def read_buffer(path: "str | os.PathLike[str]", make: Callable[[dict[str, Any]],
         arguments = _take_arguments(take_dict(values, "arguments"), arrays)
         generator = generator_from_values(take_dict(values, "generator"))
         try:
+            _check_size(arguments, arrays, begin, size)
             buffer = make({**arguments, "seed": generator})
         except TypeError as error:
             raise ValueError(f"the saved arguments are of no buffer: {error}") from None
@@ -114,9 +121,6 @@ def read_buffer(path: "str | os.PathLike[str]", make: Callable[[dict[str, Any]],
             missing = ", ".join(f"`{name}`" for name in buffer.arguments.keys() - arguments.keys())
             raise ValueError(f"the saved arguments are of no buffer: there is no {missing}")
         _fill(buffer, values, arrays)
-        wanted = sum(part.nbytes for part in _list_parts(buffer.planes))
-        if size - begin != wanted:
-            raise ValueError(f"the file must have {begin + wanted:,} bytes, got {size:,}: it was cut, or added to")
         found = 0
         for part in _list_parts(buffer.planes):
             if file.readinto(part) != part.nbytes:
@@ -154,6 +158,17 @@ def _take_arguments(saved: Mapping[str, Any], arrays: Mapping[str, Array]) -> di
     return arguments
 
 
+def _check_size(arguments: Mapping[str, Any], arrays: Mapping[str, Array], begin: int, size: int) -> None:
+    """Check that a file has all planes that it says, before there is room for them."""
+    num_envs, plane_shape = arguments["num_envs"], check_shape("plane_shape", arguments.get("plane_shape"), 1)
+    slots = count_slots(arguments["capacity"] // num_envs, check_stack_num(arguments.get("stack_num")))
+    itemsize = check_kind("dtype", arguments.get("dtype")).itemsize
+    planes = np.minimum(take_array(arrays, "counts", np.int64, (num_envs,)), slots)
+    wanted = int(planes.sum()) * math.prod(plane_shape) * itemsize
+    if size - begin != wanted:
+        raise ValueError(f"the file must have {begin + wanted:,} bytes, got {size:,}: it was cut, or added to")
+
+
 def _fill(buffer: "ReplayBuffer", values: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
     """Set all of a new buffer but its planes; check that each transition has the planes that it needs."""
     planes, transitions = buffer.planes, buffer.transitions
@@ -161,6 +176,7 @@ def _fill(buffer: "ReplayBuffer", values: Mapping[str, Any], arrays: Mapping[str
         ("counts", planes.counts),
         ("plane_ages", planes.ages),
         ("is_over", buffer.is_over),
+        ("needs_reset", buffer.needs_reset),
         *transitions.arrays.items(),
     ]:
         array[...] = take_array(arrays, name, array.dtype, array.shape)
@@ -168,11 +184,11 @@ def _fill(buffer: "ReplayBuffer", values: Mapping[str, Any], arrays: Mapping[str
     if buffer.priorities is not None:
         leaves = take_array(arrays, "priorities", np.float64, (buffer.capacity,))
         most = values.get("most")
-        if type(most) is not float or not 0 < most < np.inf or not ((leaves >= 0) & (leaves <= most)).all():
-            raise wrong_field("priorities", "finite numbers that are not negative, and at most `most`", most)
-        held = _find_held(transitions)
-        if not ((leaves > 0) == held.reshape(-1)).all():
-            raise wrong_field("priorities", "above 0 where there is a transition, and nowhere else", "others")
+        if type(most) is not float or not LEAST <= most <= MOST:
+            raise wrong_field("most", f"a number from {LEAST} to {MOST}", most)
+        held = transitions.held.reshape(-1)
+        if not (leaves[~held] == 0).all() or not ((leaves[held] >= LEAST) & (leaves[held] <= most)).all():
+            raise wrong_field("priorities", f"from {LEAST} to `most` where there is a transition, or 0", "others")
         buffer.priorities.write(np.arange(buffer.capacity), leaves)
         buffer.priorities.most = most
 
@@ -187,21 +203,13 @@ def _check(planes: PlaneRings, transitions: TransitionRings) -> None:
     in_range = (firsts >= 0) & (firsts <= totals) & (totals < most) & (totals - firsts <= transitions.length)
     if not in_range.all():
         raise wrong_field("totals", "numbers of transitions", "others")
-    held = _find_held(transitions)
+    held = transitions.held
     count = counts[:, np.newaxis]
     has_planes = (transitions.planes - transitions.ages >= count - planes.slots) & (transitions.planes >= 0)
     has_planes &= (transitions.planes + 1 < count) & (transitions.ages >= 0)
     has_planes &= (transitions.ages < planes.stack_num) & (transitions.ages <= transitions.planes)
     if not has_planes[held].all():
         raise wrong_field("planes", "the numbers of planes that there are", "others")
-
-
-def _find_held(transitions: TransitionRings) -> npt.NDArray[np.bool_]:
-    """Return which places have a transition, bool[n, t]."""
-    newest = transitions.totals[:, np.newaxis] - 1
-    numbers = newest - (newest - np.arange(transitions.length)) % transitions.length
-    held: npt.NDArray[np.bool_] = (numbers >= transitions.firsts[:, np.newaxis]) & (newest >= 0)
-    return held
 
 
 def _list_parts(planes: PlaneRings) -> Iterator[memoryview]:
@@ -211,9 +219,3 @@ def _list_parts(planes: PlaneRings) -> Iterator[memoryview]:
         rows = planes.memory[begin : begin + min(count, planes.slots)].reshape(-1).view(np.uint8)
         for offset in range(0, rows.size, _CHUNK):
             yield rows[offset : offset + _CHUNK].data
-
-
-def _find_umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask

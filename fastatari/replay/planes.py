@@ -9,8 +9,6 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from fastatari.resources import check_memory
-
 Array = npt.NDArray[Any]
 Int64Array = npt.NDArray[np.int64]
 
@@ -36,10 +34,10 @@ class PlaneRings:
         stack_shape (tuple[int, ...]): the shape of a stack.
         memory (dtype[num_envs * slots + 1, *plane_shape]): all planes, and one of zeros.
         counts (int64[num_envs]): how many planes there were of each environment.
+        owner (int | None): the process whose planes they are, if they are in a file.
         ages (int64[num_envs]): how many of the planes before the newest are in its stack, at most K - 1.
 
     Raises:
-        MemoryError: there is not enough memory.
         OSError: there is not enough room in the folder, or it cannot be written to.
     """
 
@@ -61,8 +59,9 @@ class PlaneRings:
         self.counts = np.zeros(num_envs, np.int64)
         self.ages = np.zeros(num_envs, np.int64)
         self._zeros = num_envs * slots  # the place of a plane that stays as it is
+        # A mapped file is shared with processes that are forked.
+        self.owner = None if folder is None else os.getpid()
         self.memory = _allocate((num_envs * slots + 1, *plane_shape), dtype, folder)
-        self._offsets = np.arange(1 - stack_num, 2)
 
     def split(self, stacks: Array) -> Array:
         """Return stacks, [m, *stack_shape], as planes, [m, K, *plane_shape], the oldest first: a view."""
@@ -89,7 +88,7 @@ class PlaneRings:
                 self.push(one, row[-1:])
                 continue
             age = self.stack_num - 1
-            while age and np.array_equal(row[self.stack_num - 1 - age], self._find_padding(row, age)):
+            while age and _are_same(row[self.stack_num - 1 - age], self._find_padding(row, age)):
                 age -= 1
             for plane in row[self.stack_num - 1 - age :]:
                 self._store(one, plane[np.newaxis])
@@ -112,7 +111,7 @@ class PlaneRings:
             out ([m, *stack_shape]): where they are written to; with `has_next`, [m, K + 1, *plane_shape].
             has_next (bool): whether the plane after the newest one is written too, which ends the next stack.
         """
-        places = newest[:, np.newaxis] + self._offsets[: self.stack_num + has_next]
+        places = newest[:, np.newaxis] + np.arange(1 - self.stack_num, 1 + has_next)
         first = (newest - ages)[:, np.newaxis]
         if self._pads_zeros:
             is_padding = places < first
@@ -142,12 +141,17 @@ class PlaneRings:
         one = np.array([env_id])
         stack = np.empty((1, *self.stack_shape), self.memory.dtype)
         self.gather(one, self.counts[one] - 1, self.ages[one], stack)
-        return np.array_equal(row[:-1], self.split(stack)[0, 1:])
+        return _are_same(row[:-1], self.split(stack)[0, 1:])
 
     def _find_padding(self, row: Array, age: int) -> Array:
         """Return what the plane of that age is if it is padding."""
         padding: Array = self.memory[self._zeros] if self._pads_zeros else row[self.stack_num - age]
         return padding
+
+
+def _are_same(one: Array, other: Array) -> bool:
+    """Return whether two arrays of a dtype have the same bytes: -0.0 is not 0.0."""
+    return one.tobytes() == other.tobytes()
 
 
 def make_stack_shape(plane_shape: tuple[int, ...], stack_num: int, stack_axis: int) -> tuple[int, ...]:
@@ -166,14 +170,15 @@ def make_stack_shape(plane_shape: tuple[int, ...], stack_num: int, stack_axis: i
 
 def _allocate(shape: tuple[int, ...], dtype: np.dtype[Any], folder: str | None) -> Array:
     """Return zeros, in memory or in a file that is there as long as they are."""
-    size = math.prod(shape) * dtype.itemsize
-    what = f"the {shape[0]:,} planes of a replay buffer"
     if folder is None:
-        check_memory(size, what)
         return np.zeros(shape, dtype)
+    size = math.prod(shape) * dtype.itemsize
     free = shutil.disk_usage(folder).free
     if size > free:
-        raise OSError(f"not enough room in {folder!r} for {what}: {size:,} bytes are needed, {free:,} are free")
+        raise OSError(
+            f"not enough room in {folder!r} for the {shape[0]:,} planes of a replay buffer: {size:,} bytes are needed, "
+            f"{free:,} are free"
+        )
     with tempfile.TemporaryFile(dir=folder) as file:  # without a name, or removed with the last reference
         if hasattr(os, "posix_fallocate"):  # a disk that is full later would end the process
             os.posix_fallocate(file.fileno(), 0, size)

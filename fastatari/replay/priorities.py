@@ -11,6 +11,9 @@ Float64Array = npt.NDArray[np.float64]
 # What is added to errors, so that no transition is never drawn again; a proportional priority is |error| + this.
 EPSILON: Final = 1e-6
 
+# Priorities are not below or above these, so that neither they nor their sums become 0 or infinite.
+LEAST, MOST = 1e-30, 1e30
+
 
 class Priorities:
     """The priorities of places, in a sum tree; 0 where there is nothing.
@@ -42,10 +45,10 @@ class Priorities:
 
     def update(self, places: Int64Array, errors: Float64Array) -> None:
         """Set the priorities of places by their errors."""
-        priorities = (np.abs(errors) + EPSILON) ** self._exponent
+        with np.errstate(over="ignore", under="ignore"):
+            priorities = np.clip((np.abs(errors) + EPSILON) ** self._exponent, LEAST, MOST)
+        self.most = max(self.most, float(priorities.max(initial=0)))
         self.write(places, priorities)
-        if len(priorities):
-            self.most = max(self.most, float(priorities.max()))
 
     def write(self, places: Int64Array, priorities: Float64Array) -> None:
         """Set priorities; of a place that is named twice, to the last one."""
@@ -54,6 +57,16 @@ class Priorities:
         while len(nodes) and nodes[0] > 1:
             nodes = nodes >> 1
             self.tree[nodes] = self.tree[2 * nodes] + self.tree[2 * nodes + 1]
+
+    def rebuild(self, is_there: npt.NDArray[np.bool_]) -> None:
+        """Make the tree of its leaves anew: those of places where there is something, bool[size], and only these."""
+        leaves = self.leaves
+        leaves[~is_there] = 0
+        leaves[is_there & (leaves == 0)] = self.most
+        begin = self._leaves
+        while begin > 1:
+            self.tree[begin // 2 : begin] = self.tree[begin : 2 * begin].reshape(-1, 2).sum(1)
+            begin //= 2
 
     def draw(self, generator: np.random.Generator, count: int) -> Int64Array:
         """Draw places: one of each of `count` equal parts of the sum of all priorities."""

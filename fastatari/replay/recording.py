@@ -1,5 +1,8 @@
 """`Recording`: what a vector environment gave is taken into a replay buffer."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gymnasium.error
@@ -10,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 from fastatari.checks import check_target
 from fastatari.envs.arguments import check_env_ids
 from fastatari.envs.buffers import ObservationBuffers
-from fastatari.replay.arguments import check_observations, check_rows
+from fastatari.replay.arguments import check_infos, check_observations, check_rows
 from fastatari.replay.planes import PlaneRings
 from fastatari.replay.priorities import Priorities
 from fastatari.replay.transitions import TransitionRings
@@ -29,6 +32,7 @@ class Recording:
         transitions (TransitionRings): the rest of transitions.
         priorities (Priorities | None): those of prioritised sampling.
         is_over (bool[n]): whether an episode is over, and none has begun since.
+        needs_reset (bool[n]): whether nothing can be added before a reset.
     """
 
     num_envs: int
@@ -36,27 +40,36 @@ class Recording:
     transitions: TransitionRings
     priorities: Priorities | None
     is_over: Mask
+    needs_reset: Mask
+    # Whether an exception came in the middle of a change.
+    _is_cut: bool
     _mode: AutoresetMode
     _reports_lives: bool
     _everyone: Int64Array
     # Memory for stacks where none is given: fresh memory takes longer than all else.
     _buffers: dict[str, ObservationBuffers]
 
-    def reset(self, observations: Any, env_id: Any = None) -> None:
+    def reset(self, observations: Any, infos: Any = None, env_id: Any = None) -> None:
         """Note what a reset of environments gave: episodes begin, and there is no transition.
 
         Args:
             observations ([m, *stack_shape] or planes): what `reset` gave: stacks; or planes, [m, *plane_shape], with or
                 without an axis for one plane. They are copied.
-            env_id (int[m], optional): of which environments; by default of all.
+            infos (dict, optional): the same; with a ``reset_mask`` it has to be given, which says who was reset.
+            env_id (int[m], optional): of which environments; by default ``infos["env_id"]``, or all.
 
         Raises:
             TypeError, ValueError: an argument is not allowed. Nothing has changed.
         """
-        ids = self._everyone if env_id is None else check_env_ids(env_id, self.num_envs)
+        infos = check_infos({} if infos is None else infos)
+        ids = self._find_ids(infos, env_id)
         rows, are_stacks = check_observations("observations", observations, len(ids), self.planes)
-        self._make_room(self._everyone[:0])
-        self._begin(ids, rows, are_stacks)
+        if "_noops" in infos:
+            is_reset = check_rows("infos['_noops']", infos["_noops"], ids.shape, np.dtype(np.bool_))
+            ids, rows = ids[is_reset], rows[is_reset]
+        with self._changing():
+            self._make_room(self._everyone[:0])
+            self._begin(ids, rows, are_stacks)
 
     def add(
         self,
@@ -70,7 +83,7 @@ class Recording:
     ) -> None:
         """Add what a step of environments gave.
 
-        Where it was a reset, in ``NEXT_STEP``, an episode begins, and there is no transition.
+        Where it was a reset, an episode begins, and there is no transition.
 
         Args:
             actions ([m, *action_shape]): what was played.
@@ -84,13 +97,12 @@ class Recording:
 
         Raises:
             TypeError, ValueError: an argument is not allowed. Nothing has changed.
-            gymnasium.error.ResetNeeded: an environment had no `reset`; or its episode is over, in ``DISABLED``.
+            gymnasium.error.ResetNeeded: an environment had no `reset`; or its episode is over, in ``DISABLED``; or an
+                exception cut off a call, and there was no `reset` since.
         """
-        infos = {} if infos is None and self._mode != AutoresetMode.SAME_STEP and not self._reports_lives else infos
-        if not isinstance(infos, dict):
-            raise TypeError(f"`infos` must be a dict, got {type(infos).__name__}")
-        env_id = infos.get("env_id") if env_id is None else env_id
-        ids = self._everyone if env_id is None else check_env_ids(env_id, self.num_envs)
+        must_have = self._mode == AutoresetMode.SAME_STEP or self._reports_lives
+        infos = check_infos({} if infos is None and not must_have else infos)
+        ids = self._find_ids(infos, env_id)
         count = len(ids)
         rows, are_stacks = check_observations("observations", observations, count, self.planes)
         kinds = self.transitions.actions
@@ -103,25 +115,31 @@ class Recording:
         is_over = flags[0] | flags[1]
         if self._reports_lives:
             is_over &= check_rows("infos['game_over']", infos.get("game_over"), (count,), np.dtype(np.bool_))
-        begins = self._find_resets(ids, infos)
-        pushed = rows
-        if self._mode == AutoresetMode.SAME_STEP:
-            pushed, begins = self._read_finals(rows, are_stacks, infos)
-        steps = np.flatnonzero(~begins) if self._mode == AutoresetMode.NEXT_STEP else np.arange(count)
+        pushed, is_final = self._read_finals(rows, are_stacks, is_over, infos)
+        is_reset = self._find_resets(ids, is_final, infos)
+        steps = np.flatnonzero(~is_reset)
         planes, transitions, who = self.planes, self.transitions, ids[steps]
-        if not (planes.counts[ids] > 0).all():
-            raise gymnasium.error.ResetNeeded("Cannot add steps before what `reset` gave; give it to `reset` first.")
-
-        self._make_room(who)
-        values = played[steps], gained[steps], flags[0][steps], flags[1][steps]
-        transitions.add(who, planes.counts[who] - 1, planes.ages[who], values)
-        newest = planes.split(pushed)[:, -1] if are_stacks else pushed
-        planes.push(who, newest[steps])
-        if self.priorities is not None:
-            self.priorities.add(who * transitions.length + (transitions.totals[who] - 1) % transitions.length)
-        self.is_over[ids] = is_over
-        if np.count_nonzero(begins):
-            self._begin(ids[begins], rows[begins], are_stacks)
+        self._mend()
+        if (needed := who[self.needs_reset[who]]).size:
+            raise gymnasium.error.ResetNeeded(
+                f"Cannot add steps of environments that need a reset first: {', '.join(map(str, needed))}. Give what "
+                "their `reset` gave to `reset`, or after an exception their present stacks."
+            )
+        with self._changing():
+            self._make_room(who)
+            values = played[steps], gained[steps], flags[0][steps], flags[1][steps]
+            newest = planes.split(pushed)[:, -1] if are_stacks else pushed
+            before = planes.counts[who] - 1, planes.ages[who]
+            # A transition is there when its planes are.
+            planes.push(who, newest[steps])
+            transitions.add(who, *before, values)
+            if self.priorities is not None:
+                self.priorities.add(who * transitions.length + (transitions.totals[who] - 1) % transitions.length)
+            self.is_over[ids] = is_over
+            if self._mode == AutoresetMode.DISABLED:
+                self.needs_reset[ids] = is_over
+            if (begins := is_reset | is_final).any():
+                self._begin(ids[begins], rows[begins], are_stacks)
 
     def observe(self, env_id: Any = None, *, out: Any = None) -> Any:
         """Return the present stacks of environments, for a policy: [m, *stack_shape], `out` or a fresh array.
@@ -130,56 +148,91 @@ class Recording:
             TypeError, ValueError: an argument is not allowed.
             gymnasium.error.ResetNeeded: an environment had no `reset`.
         """
-        ids = self._everyone if env_id is None else check_env_ids(env_id, self.num_envs)
+        ids = self._find_ids({}, env_id)
+        self._mend()
         if not (self.planes.counts[ids] > 0).all():
             raise gymnasium.error.ResetNeeded("Cannot observe before what `reset` gave; give it to `reset` first.")
-        target = self._make_target("out", out, len(ids))
+        target = self._make_target("out", out, len(ids), "present")
         self.planes.gather(ids, self.planes.counts[ids] - 1, self.planes.ages[ids], target)
         return target if out is None else out
 
-    def _find_resets(self, ids: Int64Array, infos: dict[str, Any]) -> Mask:
-        """Return what of a step was a reset, in ``NEXT_STEP``; nothing is in another mode.
+    def _find_ids(self, infos: dict[str, Any], env_id: Any) -> Int64Array:
+        env_id = infos.get("env_id") if env_id is None else env_id
+        return self._everyone if env_id is None else check_env_ids(env_id, self.num_envs)
 
-        Raises:
-            gymnasium.error.ResetNeeded: an episode is over, in ``DISABLED``.
+    def _find_resets(self, ids: Int64Array, is_final: Mask, infos: dict[str, Any]) -> Mask:
+        """Return which rows are of a reset alone, and of no step.
+
+        In ``NEXT_STEP`` these are those after the end of an episode. In any mode infos may say so: where `recv` hands
+        out what `reset` gave, and where an environment was replaced, as of `RayVectorEnv`.
         """
+        is_reset = np.zeros(len(ids), np.bool_)
         if self._mode == AutoresetMode.NEXT_STEP:
-            begins = self.is_over[ids]
-            if "_noops" in infos:  # also where an environment was replaced: see `RayVectorEnv`
-                begins |= check_rows("infos['_noops']", infos["_noops"], ids.shape, np.dtype(np.bool_))
-            return begins
-        if self._mode == AutoresetMode.DISABLED and (over := ids[self.is_over[ids]]).size:
-            raise gymnasium.error.ResetNeeded(
-                f"Cannot add steps of environments whose episode is over: {', '.join(map(str, over))}. Give what their "
-                "`reset` gave to `reset` first."
-            )
-        return np.zeros(len(ids), np.bool_)
+            is_reset = self.is_over[ids]
+        if "_noops" in infos:
+            told = check_rows("infos['_noops']", infos["_noops"], ids.shape, np.dtype(np.bool_))
+            is_reset = is_reset | (told & ~is_final)
+        return is_reset
 
-    def _read_finals(self, rows: Array, are_stacks: bool, infos: dict[str, Any]) -> tuple[Array, Mask]:
-        """Return the observations that a step led to, in ``SAME_STEP``, and where a reset replaced them.
+    def _read_finals(self, rows: Array, are_stacks: bool, is_over: Mask, infos: dict[str, Any]) -> tuple[Array, Mask]:
+        """Return the observations that a step led to, and where a reset in the same step replaced them.
 
         Raises:
-            TypeError, ValueError: they are not as the others.
+            TypeError, ValueError: they are not as the others; or one is missing, in ``SAME_STEP``.
         """
-        if "final_obs" not in infos:
-            return rows, np.zeros(len(rows), np.bool_)
-        begins = check_rows("infos['_final_obs']", infos.get("_final_obs"), (len(rows),), np.dtype(np.bool_))
+        is_final = np.zeros(len(rows), np.bool_)
+        if self._mode != AutoresetMode.SAME_STEP:
+            return rows, is_final
+        finals = infos.get("final_obs")
+        if finals is not None:
+            is_final = check_rows("infos['_final_obs']", infos.get("_final_obs"), (len(rows),), np.dtype(np.bool_))
+        if (is_over & ~is_final).any():
+            raise ValueError(
+                "`infos` must have the last observation of an episode that is over, as `final_obs`, in SAME_STEP; "
+                f"it is missing in row {np.flatnonzero(is_over & ~is_final)[0]}"
+            )
+        if finals is None or not is_final.any():
+            return rows, is_final
+        if len(finals) != len(rows):
+            raise ValueError(f"`infos['final_obs']` must have {len(rows)} rows, got {len(finals)}")
         pushed = rows.copy()
-        for row in np.flatnonzero(begins).tolist():
+        for row in np.flatnonzero(is_final).tolist():
             final, is_stack = check_observations(
-                f"infos['final_obs'][{row}]", np.asarray(infos["final_obs"][row])[np.newaxis], 1, self.planes
+                f"infos['final_obs'][{row}]", np.asarray(finals[row])[np.newaxis], 1, self.planes
             )
             if is_stack != are_stacks:
                 raise ValueError("`infos['final_obs']` must be stacks where observations are, got another shape")
             pushed[row] = final[0]
-        return pushed, begins
+        return pushed, is_final
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Mend what an exception left half done, and note it if one comes now."""
+        self._mend()
+        owner = self.planes.owner
+        if owner not in (None, os.getpid()):
+            raise RuntimeError(
+                f"planes in a `folder` are those of process {owner}, and cannot be changed in a fork of it"
+            )
+        self._is_cut = True
+        yield
+        self._is_cut = False
+
+    def _mend(self) -> None:
+        """After an exception in the middle of a change: let no environment go on, and make sums anew."""
+        if not self._is_cut:
+            return
+        self.needs_reset[:] = True
+        if self.priorities is not None:
+            self.priorities.rebuild(self.transitions.held.reshape(-1))
+        self._is_cut = False
 
     def _begin(self, ids: Int64Array, rows: Array, are_stacks: bool) -> None:
         if are_stacks:
             self.planes.begin_stacks(ids, rows)
         else:
             self.planes.begin(ids, rows)
-        self.is_over[ids] = False
+        self.is_over[ids] = self.needs_reset[ids] = False
 
     def _make_room(self, added_to: Int64Array) -> None:
         """Drop the transitions that what is about to be stored would take planes or places of."""
@@ -192,12 +245,13 @@ class Recording:
             places = dropped[:, 0] * transitions.length + dropped[:, 1] % transitions.length
             self.priorities.write(places, np.zeros(len(places)))
 
-    def _make_target(self, name: str, out: Any, count: int) -> Array:
-        """Return where stacks are written to."""
+    def _make_target(self, name: str, out: Any, count: int, key: str = "") -> Array:
+        """Return where stacks are written to: what was given under this name, or memory that is used again."""
+        key = key or name
         shape, dtype = (count, *self.planes.stack_shape), self.planes.memory.dtype
         if out is not None:
             return check_target(name, out, shape, dtype)
-        buffers = self._buffers.get(name)
+        buffers = self._buffers.get(key)
         if buffers is None or buffers.shape != shape:
-            buffers = self._buffers[name] = ObservationBuffers(shape, dtype)
+            buffers = self._buffers[key] = ObservationBuffers(shape, dtype)
         return buffers.take()

@@ -80,6 +80,7 @@ class Sampling(Recording):
         Raises:
             TypeError, ValueError: an argument is not allowed; there are fewer transitions than that.
         """
+        self._mend()
         count = check_integer("batch_size", batch_size, 1)
         if count > len(self.transitions):
             raise ValueError(
@@ -111,6 +112,7 @@ class Sampling(Recording):
             TypeError, ValueError: an argument is not allowed.
             IndexError: a transition is not there any more, or was never.
         """
+        self._mend()
         array = check_rows("indices", indices, (np.size(indices),), np.dtype(np.int64))
         env_ids, numbers, is_there = self._find(array)
         if not is_there.all():
@@ -135,7 +137,8 @@ class Sampling(Recording):
             raise ValueError("`errors` must be finite")
         env_ids, numbers, is_there = self._find(array)
         places = env_ids * self.transitions.length + numbers % self.transitions.length
-        self.priorities.update(places[is_there], given[is_there])
+        with self._changing():
+            self.priorities.update(places[is_there], given[is_there])
 
     def _find(self, indices: Int64Array) -> tuple[Int64Array, Int64Array, Mask]:
         """Return environments and numbers of transitions, and which of them are there."""

@@ -67,6 +67,14 @@ class TransitionRings:
     def __len__(self) -> int:
         return int((self.totals - self.firsts).sum())
 
+    @property
+    def held(self) -> npt.NDArray[np.bool_]:
+        """Which places have a transition, bool[n, t]."""
+        newest = self.totals[:, np.newaxis] - 1
+        numbers = newest - (newest - np.arange(self.length)) % self.length
+        is_held: npt.NDArray[np.bool_] = (numbers >= self.firsts[:, np.newaxis]) & (newest >= 0)
+        return is_held
+
     def add(self, env_ids: Int64Array, planes: Int64Array, ages: Int64Array, values: tuple[Array, ...]) -> None:
         """Add a transition of each: `values` are actions, rewards, and both kinds of ends."""
         places = env_ids, self.totals[env_ids] % self.length
@@ -119,6 +127,8 @@ class TransitionRings:
             # After a reset the numbers of planes have a gap.
             goes_on = goes_on & ~self.terminated[places] & (last + 1 < self.totals[env_ids])
             goes_on &= self.planes[following] == self.planes[places] + 1
+            if not goes_on.any():
+                break
             factors = np.where(goes_on, gamma * factors, factors)
             rewards += np.where(goes_on, factors * self.rewards[following], 0)
             last = last + goes_on
