@@ -73,7 +73,7 @@ def train(args: argparse.Namespace) -> tuple[Network, float, float]:
     log = csv.writer(file)
     log.writerow(["steps", "minutes", "return", "games", "loss"])
 
-    buffer.reset(env.reset(seed=args.seed)[0])
+    buffer.reset(*env.reset(seed=args.seed))
     start, rounds, games, loss, updates = time.perf_counter(), 0, 0, float("nan"), 0
     while (steps := rounds * args.envs) < args.steps and (minutes := (time.perf_counter() - start) / 60) < args.minutes:
         progress = max(steps / args.steps, minutes / args.minutes)
