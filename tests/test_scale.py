@@ -4,6 +4,7 @@ import json
 import sys
 import warnings
 
+import benchmark_package  # noqa: F401 - finds the benchmarks
 import pytest
 
 with warnings.catch_warnings():
