@@ -95,7 +95,7 @@ def test_the_command_measures_prints_draws_and_saves(tmp_path, capsys):
         assert min(ours + theirs) > 0
         assert result["ratios"] == [a / b for a, b in zip(ours, theirs, strict=True)]
         assert result["median_ratio"] == statistics.median(result["ratios"])
-        threads = str(result["num_threads"]) if result["package"] == "ale-py" else "-"
+        threads = str(result["num_threads"])
         numbers = [f"{statistics.median(ours):,.0f}", f"{statistics.median(theirs):,.0f}"]
         spread = [f"{result['median_ratio']:.1f}", f"{min(result['ratios']):.1f}", "to"]
         row = [str(result["num_envs"]), threads, result["package"], *numbers, *spread]

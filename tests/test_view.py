@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from PIL import Image, ImageSequence
 
 from fastatari import AtariEnv
 from fastatari.cli import view_film, view_picture
+from fastatari.cli.files import write_file
 from fastatari.cli.main import main
 from fastatari.cli.view_play import Moment
 
@@ -481,3 +483,22 @@ def test_a_window_may_be_closed(tmp_path):
     assert (done.returncode, done.stderr) == (0, "")
     assert "steps     3" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} - {"__pycache__"} == {"policy_closes.py"}
+
+
+def test_files_are_written_though_nobody_reads_the_report(tmp_path):
+    out = tmp_path / "a.gif"
+    program = [sys.executable, "-m", "fastatari", "view", "pong", "--steps", "5", "--out", str(out)]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.readline().startswith(b"pong, random policy")  # as `head -1`
+        process.stdout.close()
+        process.wait(60)
+        process.stderr.read()
+    assert out.read_bytes().startswith(b"GIF")
+
+
+def test_pictures_can_be_written_to_a_pipe(tmp_path):
+    pipe_in, pipe_out = os.pipe()
+    write_file(Path(f"/dev/fd/{pipe_out}"), lambda path: path.write_bytes(b"picture"))
+    os.close(pipe_out)
+    assert os.read(pipe_in, 100) == b"picture"
+    os.close(pipe_in)

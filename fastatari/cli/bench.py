@@ -105,15 +105,19 @@ def run(
     try:
         _measure_all(found, settings, chosen, most_processes, seed, None if rounds else seconds, rounds)
         found.is_whole = True
+        if not found.results and not found.failures:
+            found.failures.append("nothing was measured")
     finally:
         later = bench_machine.warn_after(before, bench_machine.read())
         found.warnings += later
-        _report(terminal, found)
-        for text in later:
-            print_warning("bench", text)
-        _save(terminal, found, machine, output, json_output)
-        for text in found.failures:
-            print_error("bench", text)
+        try:
+            _report(terminal, found)
+            for text in later:
+                print_warning("bench", text)
+        finally:  # whoever reads the report may have stopped
+            _save(terminal, found, machine, output, json_output)
+            for text in found.failures:
+                print_error("bench", text)
     return 1 if found.failures else 0
 
 
@@ -236,7 +240,7 @@ def _tabulate(results: Sequence[Measured]) -> Table:
             table.add_section()
         last = result.setting
         ratios = result.ratios
-        threads = "-" if not result.package.has_threads else f"{result.setting.num_threads}"
+        threads = "-" if result.setting.num_threads is None else f"{result.setting.num_threads}"
         table.add_row(
             f"{result.setting.num_envs}",
             *([threads] * has_threads),
@@ -273,17 +277,20 @@ def _save(
     fields = {field.name: getattr(found, field.name) for field in dataclasses.fields(Found)}
     document = {"machine": machine, **fields, "results": [_to_json(result) for result in found.results]}
     text = json.dumps(document, indent=1) + "\n"
-    if json_output == _STANDARD_OUTPUT:
-        sys.stdout.write(text)
     writers: dict[Path, Callable[[Path], object]] = {}
     if json_output is not None and json_output != _STANDARD_OUTPUT:
         writers[json_output] = lambda path: path.write_text(text)
     if output is not None and found.results:
         writers[output] = lambda path: bench_chart.draw(found.results, machine, path)
+    written = []
     for path, write in writers.items():
         try:
             write_file(path, write)
         except CommandError as error:
             found.failures.append(str(error))
         else:
-            terminal.print(f"written: {path}", markup=False)
+            written.append(path)
+    if json_output == _STANDARD_OUTPUT:
+        sys.stdout.write(text)
+    for path in written:
+        terminal.print(f"written: {path}", markup=False)

@@ -24,13 +24,14 @@ def write_file(path: Path, write: Callable[[Path], object]) -> None:
         CommandError: it cannot be written.
     """
     target = path.resolve()
-    is_in_place = target.exists() and not (target.is_file() and os.access(target.parent, os.W_OK))
+    # A pipe, as of ``>(...)`` in a shell, is there by its name alone, and not where its link leads to.
+    is_in_place = path.exists() and not (target.is_file() and os.access(target.parent, os.W_OK))
     folder = Path(tempfile.gettempdir()) if is_in_place else target.parent
     temporary = folder / f".fastatari-{secrets.token_hex(8)}{path.suffix}"
     try:
         write(temporary)
         if is_in_place:
-            with temporary.open("rb") as source, target.open("wb") as sink:
+            with temporary.open("rb") as source, path.open("wb") as sink:
                 shutil.copyfileobj(source, sink)
             return
         if target.exists():

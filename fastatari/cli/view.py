@@ -13,6 +13,7 @@ from rich.table import Column, Table
 from fastatari.cli.failures import CommandError, print_error
 from fastatari.cli.files import write_file
 from fastatari.cli.progress import make_progress, make_terminal
+from fastatari.cli.signals import exit_on_termination
 from fastatari.cli.view_film import load_ffmpeg, write_gif, write_mp4
 from fastatari.cli.view_picture import draw_sheet, make_layout
 from fastatari.cli.view_play import Moment, play
@@ -78,6 +79,7 @@ def run(
     moments: list[Moment] = []
     failures: list[CommandError] = []
     with contextlib.ExitStack() as stack:
+        stack.enter_context(exit_on_termination())
         env = stack.enter_context(contextlib.closing(_make_env(rom, preset, seed, console)))
         plan = _make_plan(env, rom, policy, actions, step_num, seed)
         is_kept_whole = any(output.suffix.lower() == ".gif" for output in outputs)
@@ -91,10 +93,12 @@ def run(
         except CommandError as failure:
             failures.append(failure)
         finally:
-            _report(terminal, moments)
-            failures += _write_all(terminal, outputs, moments, heading, env.rules.render_fps)
-            for each in failures:
-                print_error("view", each)
+            try:
+                _report(terminal, moments)
+            finally:  # whoever reads the report may have stopped
+                failures += _write_all(terminal, outputs, moments, heading, env.rules.render_fps)
+                for each in failures:
+                    print_error("view", each)
     return 1 if failures else 0
 
 
@@ -150,14 +154,16 @@ def _write_all(
     terminal: Console, outputs: Sequence[Path], moments: Sequence[Moment], heading: str, rate: int
 ) -> list[CommandError]:
     """Write the files, and print their names; return what failed."""
-    failures = []
+    failures, written = [], []
     for output in outputs if moments else ():
         try:
             write_file(output, functools.partial(_write, output.suffix.lower(), moments, heading, rate))
         except CommandError as error:
             failures.append(error)
         else:
-            _print_facts(terminal, picture=str(output))
+            written.append(output)
+    for output in written:
+        _print_facts(terminal, picture=str(output))
     return failures
 
 

@@ -40,7 +40,7 @@ def import_policy(name: str) -> Policy:
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        if error.name != module_name.partition(".")[0]:
+        if error.name != module_name and not module_name.startswith(f"{error.name}."):
             raise CommandError(f"--policy: {module_name!r} needs {error.name!r}, which is not installed") from error
         raise CommandError(f"--policy: there is no module {module_name!r} in {folder!r} or installed") from error
     except Exception as error:
