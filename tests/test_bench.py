@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import find_argument_error
 from PIL import Image
 
 from fastatari.cli import bench, bench_machine, bench_players, bench_rounds
@@ -260,12 +261,7 @@ def test_packages_that_are_not_installed(package, capsys):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_arguments_are_named(capsys, arguments, message):
-    with pytest.raises(SystemExit) as end:
-        main(["bench", *arguments])
-    assert end.value.code == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("fastatari bench: error: ")
-    assert message in error
+    assert message in find_argument_error(capsys, "bench", arguments)
 
 
 def test_files_that_cannot_be_written_are_told_after_the_table(tmp_path, capsys):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import find_argument_error
 from PIL import Image
 
 import fastatari
@@ -75,12 +76,7 @@ def test_a_difference_is_counted_and_fails(tmp_path, capsys, monkeypatch):
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_arguments_are_named(capsys, arguments, message):
-    with pytest.raises(SystemExit) as end:
-        main(["demo", *arguments])
-    assert end.value.code == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("fastatari demo: error: ")
-    assert error.endswith(message)
+    assert find_argument_error(capsys, "demo", arguments).endswith(message)
 
 
 QUICK = ["demo", "--workers", "1", "--steps", "4", "--output"]

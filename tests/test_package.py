@@ -31,7 +31,7 @@ LAYERS = {
     "rules": {"argument_names", "checks", "preprocessing", "presets"},
     "engine": {"compiler", "console", "preprocessing", "rules", *LEAVES},
     "envs": {"engine", "preprocessing", "rules", *LEAVES},
-    "replay": {"envs", *LEAVES},
+    "replay": {"envs", "rules", *LEAVES},
     "adapters": {"console", "engine", "envs", "replay", "rules", *LEAVES},
     "cli": {"compiler", "console", "engine", "envs", "preprocessing", "rules", *LEAVES},
 }

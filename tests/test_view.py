@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import find_argument_error
 from PIL import Image, ImageSequence
 
 from fastatari import AtariEnv
@@ -336,12 +337,7 @@ def test_a_bad_line_of_actions_is_named(folder, capsys, content, options, messag
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
 def test_bad_arguments_are_named(capsys, arguments, message):
-    with pytest.raises(SystemExit) as end:
-        main(["view", *arguments])
-    assert end.value.code == 2
-    error = capsys.readouterr().err.splitlines()[-1]
-    assert error.startswith("fastatari view: error: ")
-    assert message in error
+    assert message in find_argument_error(capsys, "view", arguments)
 
 
 @pytest.mark.parametrize(

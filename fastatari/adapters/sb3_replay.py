@@ -101,7 +101,6 @@ class SB3ReplayBuffer(TheirBuffer):
             raise ValueError(f"`n_steps` must be 1 before stable-baselines3 2.7, got {n_steps}")
         self._n_steps = n_steps
         self._last: Array | None = None
-        self._is_over = np.zeros(n_envs, np.bool_)
         self._forget()
 
     def reset(self) -> None:
@@ -120,10 +119,9 @@ class SB3ReplayBuffer(TheirBuffer):
         planes, following = self.buffer.planes.split(np.asarray(obs)), self.buffer.planes.split(np.asarray(next_obs))
         if not np.array_equal(planes[:, 1:], following[:, :-1]):
             raise ValueError("`next_obs` must be `obs` without its oldest plane and with one more, got other stacks")
-        if self._last is None:
-            begins = np.ones(self.n_envs, np.bool_)
-        else:  # after an end, and where the environment was reset in the middle of an episode
-            begins = self._is_over | (self._last != obs).reshape(self.n_envs, -1).any(1)
+        begins = self.buffer.needs_reset.copy()  # at first, and after an end
+        if self._last is not None:  # where the environment was reset in the middle of an episode
+            begins |= (self._last != obs).reshape(self.n_envs, -1).any(1)
         if begins.any():
             self.buffer.reset(obs[begins], env_id=np.flatnonzero(begins))
         done = np.asarray(done).astype(np.bool_)
@@ -133,7 +131,6 @@ class SB3ReplayBuffer(TheirBuffer):
         self.buffer.add(
             np.asarray(action).reshape(self.n_envs, self.action_dim), next_obs, reward, done & ~is_timeout, is_timeout
         )
-        self._is_over = done
         self._last = np.array(next_obs)
         self.pos += 1
         if self.pos == self.buffer_size:
@@ -148,8 +145,7 @@ class SB3ReplayBuffer(TheirBuffer):
         slots = draw(0, self.buffer_size if self.full else self.pos, size=batch_size)
         env_ids = draw(0, high=self.n_envs, size=(batch_size,))
         while True:
-            newest = transitions.totals[env_ids] - 1
-            numbers = newest - (newest - slots) % self.buffer_size
+            numbers = transitions.number(env_ids, slots)
             is_gone = numbers < transitions.firsts[env_ids]  # because of many short episodes
             if not is_gone.any():
                 break
@@ -175,4 +171,3 @@ class SB3ReplayBuffer(TheirBuffer):
         self.__dict__.pop("buffer", None)  # before there is memory for another one
         self.buffer = ReplayBuffer(**self._arguments)
         self._last = None
-        self._is_over = np.zeros(self.n_envs, np.bool_)

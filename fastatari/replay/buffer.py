@@ -19,6 +19,7 @@ from fastatari.replay.priorities import Priorities
 from fastatari.replay.sampling import Sampling
 from fastatari.replay.transitions import TransitionRings
 from fastatari.resources import check_memory
+from fastatari.rules import RAM_SIZE
 
 
 class ReplayBuffer(Sampling):
@@ -166,7 +167,7 @@ class ReplayBuffer(Sampling):
                 f"`stack_num` must be the environment's, {rules.stack_num}, if that is not 1, or where a lost life "
                 f"keeps planes (`going_on` 'opening'); got {stack_num}"
             )
-        shape = (*rules.size, *(() if rules.grayscale_obs else (3,))) if rules.obs_type == "screen" else (128,)
+        shape = (*rules.size, *(() if rules.grayscale_obs else (3,))) if rules.obs_type == "screen" else (RAM_SIZE,)
         actions = env.single_action_space
         fixed = {
             "stack_num": rules.stack_num if stack_num is None else stack_num,

@@ -134,7 +134,7 @@ class Recording:
             planes.push(who, newest[steps])
             transitions.add(who, *before, values)
             if self.priorities is not None:
-                self.priorities.add(who * transitions.length + (transitions.totals[who] - 1) % transitions.length)
+                self.priorities.add(transitions.place(who, transitions.totals[who] - 1))
             self.is_over[ids] = is_over
             if self._mode == AutoresetMode.DISABLED:
                 self.needs_reset[ids] = is_over
@@ -242,8 +242,7 @@ class Recording:
         # A step adds a plane, and a reset at most a stack.
         dropped = transitions.drop(planes.counts + planes.stack_num + 1 - planes.slots, added)
         if self.priorities is not None and len(dropped):
-            places = dropped[:, 0] * transitions.length + dropped[:, 1] % transitions.length
-            self.priorities.write(places, np.zeros(len(places)))
+            self.priorities.write(transitions.place(dropped[:, 0], dropped[:, 1]), np.zeros(len(dropped)))
 
     def _make_target(self, name: str, out: Any, count: int, key: str = "") -> Array:
         """Return where stacks are written to: what was given under this name, or memory that is used again."""

@@ -94,8 +94,7 @@ class Sampling(Recording):
             return self._read(*transitions.draw(self.generator, count), targets)
         places = self.priorities.draw(self.generator, count)
         env_ids, slots = np.divmod(places, transitions.length)
-        newest = transitions.totals[env_ids] - 1
-        sample = self._read(env_ids, newest - (newest - slots) % transitions.length, targets)
+        sample = self._read(env_ids, transitions.number(env_ids, slots), targets)
         return sample._replace(weights=self.priorities.find_weights(places, len(transitions), beta))
 
     def read(self, indices: Any, *, out: Any = None, next_out: Any = None, both_out: Any = None) -> ReplaySample:
@@ -136,7 +135,7 @@ class Sampling(Recording):
         if not np.isfinite(given).all():
             raise ValueError("`errors` must be finite")
         env_ids, numbers, is_there = self._find(array)
-        places = env_ids * self.transitions.length + numbers % self.transitions.length
+        places = self.transitions.place(env_ids, numbers)
         with self._changing():
             self.priorities.update(places[is_there], given[is_there])
 

@@ -70,10 +70,20 @@ class TransitionRings:
     @property
     def held(self) -> npt.NDArray[np.bool_]:
         """Which places have a transition, bool[n, t]."""
-        newest = self.totals[:, np.newaxis] - 1
-        numbers = newest - (newest - np.arange(self.length)) % self.length
+        everyone = np.arange(len(self.totals))[:, np.newaxis]
+        numbers, newest = self.number(everyone, np.arange(self.length)), self.totals[:, np.newaxis] - 1
         is_held: npt.NDArray[np.bool_] = (numbers >= self.firsts[:, np.newaxis]) & (newest >= 0)
         return is_held
+
+    def number(self, env_ids: Int64Array, slots: Int64Array) -> Int64Array:
+        """Return which transition of an environment is in a slot, or would be."""
+        newest = self.totals[env_ids] - 1
+        numbers: Int64Array = newest - (newest - slots) % self.length
+        return numbers
+
+    def place(self, env_ids: Int64Array, numbers: Int64Array) -> Int64Array:
+        """Return where transitions are among the slots of all environments."""
+        return env_ids * self.length + numbers % self.length
 
     def add(self, env_ids: Int64Array, planes: Int64Array, ages: Int64Array, values: tuple[Array, ...]) -> None:
         """Add a transition of each: `values` are actions, rewards, and both kinds of ends."""
